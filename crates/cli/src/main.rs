@@ -1,0 +1,2 @@
+//! kubepki.
+fn main() {}
