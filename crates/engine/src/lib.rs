@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The engine: asks hosts what is there, runs plans, and verifies what came of them.
+//!
+//! Effects happen only through the traits in [`ports`]; reading and writing are different traits,
+//! so that everything up to the plan cannot write even by mistake. What to do is decided in
+//! `kubepki-core`; how a port is served is the business of `kubepki-adapters`.
+
+pub mod ports;
