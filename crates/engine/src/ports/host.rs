@@ -128,6 +128,9 @@ pub trait HostRead: Send + Sync {
 
     /// Every process whose arguments can be read; empty when the host is not live.
     fn processes(&self) -> Result<Vec<Process>, HostError>;
+
+    /// Who holds the lock on a file at this moment, as they wrote into it; `None` when nobody does.
+    fn lock_holder(&self, path: &Path) -> Result<Option<String>, HostError>;
 }
 
 /// Holds a lock until dropped.
@@ -145,6 +148,11 @@ pub trait HostWrite: HostRead {
         attributes: &FileAttributes,
     ) -> Result<(), HostError>;
 
+    /// Whether a file staged in `staging` (a folder) could be renamed onto `path`, as far as can be
+    /// told without trying: both folders writable and on one mount, nothing immutable, no folder
+    /// and no mount point in the way. Changes nothing.
+    fn check_replace(&self, staging: &Path, path: &Path) -> Result<(), HostError>;
+
     /// Creates a new symbolic link. Refused when the path exists.
     fn symlink(&self, target: &Path, path: &Path) -> Result<(), HostError>;
 
@@ -156,6 +164,9 @@ pub trait HostWrite: HostRead {
 
     /// Creates a folder and its missing parents with `mode`. An existing one is not an error.
     fn create_directory(&self, path: &Path, mode: u32) -> Result<(), HostError>;
+
+    /// Removes an empty folder and syncs its parent. A missing one is not an error.
+    fn remove_directory(&self, path: &Path) -> Result<(), HostError>;
 
     /// Appends to a 0600 file, creating it when missing, and syncs it: the journal's line.
     fn append(&self, path: &Path, contents: &[u8]) -> Result<(), HostError>;
