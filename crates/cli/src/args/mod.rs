@@ -1,0 +1,191 @@
+//! The command line: one file per verb, parsed by clap, resolved elsewhere.
+//!
+//! To add a verb: a file here with its `…Args`, a file in `commands/` with its `run`, one variant of
+//! [`Command`] below and one arm in `commands::run`. The first line of a doc comment is shown by
+//! `-h`, the rest by `--help` and in the man page; a test refuses flags without help.
+
+mod ca_hash;
+mod completions;
+mod global;
+mod inspect;
+mod man;
+mod schema;
+pub mod values;
+
+pub use ca_hash::CaHashArgs;
+pub use completions::{CompletionShell, CompletionsArgs};
+pub use global::{ColorWhen, GlobalArgs, OutputFormat};
+pub use inspect::InspectArgs;
+pub use man::ManArgs;
+pub use schema::SchemaArgs;
+
+use crate::exit_code::EXIT_CODES;
+use anstyle::{AnsiColor, Style};
+use clap::builder::Styles;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+/// The certificate lifecycle of a Kubernetes cluster: see it, renew it, undo it
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubepki",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
+    arg_required_else_help = true,
+    styles = HELP_STYLES,
+    after_long_help = EXIT_CODES,
+)]
+pub struct Cli {
+    /// Flags of every verb.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what is in certificates, keys, requests, kubeconfigs, tokens and TLS servers
+    Inspect(InspectArgs),
+    /// Print the hash that `kubeadm join --discovery-token-ca-cert-hash` takes
+    CaHash(CaHashArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print or write the man pages
+    Man(ManArgs),
+    /// Print the JSON Schema of an output
+    Schema(SchemaArgs),
+}
+
+const HELP_STYLES: Styles = Styles::styled()
+    .header(Style::new().bold())
+    .usage(Style::new().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(Style::new().dimmed());
+
+/// Parses a command line, the program's own name first. Also returns what was asked by `--help`
+/// and `--version`, which clap reports as errors that end with 0.
+pub fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let matches = command(arguments.first()).try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// The definitions that help, completions and man pages are made from. As a kubectl plugin (a file
+/// called `kubectl-pki` on PATH) the program calls itself `kubectl pki`.
+pub fn command(program: Option<&OsString>) -> clap::Command {
+    let called_as_plugin = program
+        .and_then(|program| Path::new(program).file_stem())
+        .is_some_and(|name| name == OsStr::new("kubectl-pki"));
+    let command = Cli::command().mut_subcommands(|verb| verb.after_long_help(EXIT_CODES));
+    if called_as_plugin {
+        command
+            .name("kubectl-pki")
+            .bin_name("kubectl pki")
+            .display_name("kubectl-pki")
+    } else {
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(command: &clap::Command, visit: &mut dyn FnMut(&clap::Command)) {
+        visit(command);
+        for verb in command.get_subcommands() {
+            walk(verb, visit);
+        }
+    }
+
+    #[test]
+    fn definitions_are_consistent() {
+        command(None).debug_assert();
+    }
+
+    #[test]
+    fn every_verb_and_every_flag_has_help() {
+        let mut flags = 0;
+        let mut root = command(None);
+        root.build();
+        walk(&root, &mut |verb| {
+            assert!(
+                verb.get_about().is_some(),
+                "verb {} has no help",
+                verb.get_name()
+            );
+            for flag in verb.get_arguments() {
+                flags += 1;
+                let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+                let place = format!("{} {}", verb.get_name(), flag.get_id());
+                assert!(!help.is_empty(), "{place} has no help");
+                assert!(
+                    !help.ends_with('.'),
+                    "{place}: short help ends with a period"
+                );
+                assert!(help.len() <= 90, "{place}: short help is too long for -h");
+            }
+        });
+        assert!(flags > 20, "the walk saw only {flags} flags");
+    }
+
+    #[test]
+    fn every_verb_documents_the_exit_codes() {
+        walk(&command(None), &mut |verb| {
+            let help = verb.clone().render_long_help().to_string();
+            assert!(help.contains("4  critical found"), "{}", verb.get_name());
+            let short = verb.clone().render_help().to_string();
+            assert!(!short.contains("4  critical found"), "{}", verb.get_name());
+        });
+    }
+
+    #[test]
+    fn as_a_plugin_it_is_called_kubectl_pki() {
+        let program = OsString::from("/usr/local/bin/kubectl-pki");
+        let help = command(Some(&program)).render_long_help().to_string();
+        assert!(help.contains("Usage: kubectl pki "), "{help}");
+        let mut whole = command(Some(&program));
+        whole.build();
+        let inspect = whole.find_subcommand_mut("inspect").unwrap();
+        assert!(
+            inspect
+                .render_help()
+                .to_string()
+                .contains("Usage: kubectl pki inspect ")
+        );
+        let plain = OsString::from("kubepki");
+        assert!(
+            command(Some(&plain))
+                .render_help()
+                .to_string()
+                .contains("Usage: kubepki ")
+        );
+    }
+
+    #[test]
+    fn global_flags_may_stand_after_the_verb() {
+        let line = [
+            "kubepki",
+            "inspect",
+            "a.crt",
+            "-o",
+            "json",
+            "--now",
+            "2026-01-01",
+            "-y",
+        ];
+        let cli = parse(line.iter().map(OsString::from).collect()).unwrap();
+        assert_eq!(cli.global.output, Some(OutputFormat::Json));
+        assert!(cli.global.yes);
+        assert_eq!(
+            cli.global.now,
+            Some("2026-01-01T00:00:00Z".parse().unwrap())
+        );
+    }
+}

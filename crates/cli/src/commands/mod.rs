@@ -1,0 +1,23 @@
+//! The verbs: each takes what was typed and the resolved [`Context`], and ends with an exit code.
+
+mod ca_hash;
+mod completions;
+mod inspect;
+mod man;
+mod schema;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
+
+/// Runs one verb.
+pub fn run(context: &Context, command: &Command) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Inspect(args) => inspect::run(context, args),
+        Command::CaHash(args) => ca_hash::run(context, args),
+        Command::Completions(args) => completions::run(context, args),
+        Command::Man(args) => man::run(context, args),
+        Command::Schema(args) => schema::run(context, args),
+    }
+}

@@ -1,0 +1,44 @@
+//! `kubepki schema`: the JSON Schemas of `docs/schema`, carried in the binary.
+
+use crate::args::SchemaArgs;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
+use std::io::Write;
+
+/// Every kind that this program writes, and its schema.
+const SCHEMAS: &[(&str, &str)] = &[
+    (
+        "CaHashes",
+        include_str!("../../../../docs/schema/ca-hashes.json"),
+    ),
+    ("Error", include_str!("../../../../docs/schema/error.json")),
+    (
+        "Inspection",
+        include_str!("../../../../docs/schema/inspection.json"),
+    ),
+];
+
+/// Prints a schema, or the kinds that have one.
+pub fn run(context: &Context, args: &SchemaArgs) -> Result<ExitCode, CliError> {
+    let mut stdout = context.stdout();
+    match &args.kind {
+        None => {
+            for (kind, _) in SCHEMAS {
+                writeln!(stdout, "{kind}")?;
+            }
+        }
+        Some(wanted) => {
+            let (_, schema) = SCHEMAS
+                .iter()
+                .find(|(kind, _)| kind.eq_ignore_ascii_case(wanted))
+                .ok_or_else(|| {
+                    CliError::usage(format!("there is no output of kind {wanted}"))
+                        .hint("`kubepki schema` lists the kinds")
+                })?;
+            stdout.write_all(schema.as_bytes())?;
+        }
+    }
+    stdout.flush()?;
+    Ok(ExitCode::Fine)
+}
