@@ -1,0 +1,12 @@
+//! Assessment: an inventory and a point in time in, judgements out.
+//!
+//! [`status`] makes the rows that people and machines read; [`checks`] holds the findings, one
+//! function each; [`renewable`] says whether an entry can be renewed here, or why not.
+
+pub mod checks;
+pub mod renewable;
+pub mod status;
+
+pub use checks::Thresholds;
+pub use renewable::{NotRenewable, SigningAuthority, signing_authority};
+pub use status::{AuthorityRow, CertificateRow, ServiceAccountKeyRow, Status, assess};

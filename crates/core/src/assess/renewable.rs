@@ -1,0 +1,179 @@
+//! Whether an entry can be renewed on this host, and by which authority.
+//!
+//! An entry's authority is the one that really signed it (name and signature). Only when none of the
+//! known ones did is the layout's expectation taken: the copy of a foreign CA's certificate is then
+//! renewed by the CA that its readers trust.
+
+use crate::model::{Authority, Entry, Holder, Inventory, KeyState, Role};
+use jiff::Timestamp;
+use kubepki_x509::{Certificate, ValidityState};
+
+/// Who signs an entry's successor.
+#[derive(Clone, Debug)]
+pub enum SigningAuthority<'a> {
+    /// An authority of the host whose key is at hand.
+    Authority {
+        /// The authority.
+        authority: &'a Authority,
+        /// Its issuing certificate, which matches the key.
+        certificate: &'a Certificate,
+    },
+    /// Nobody but itself: the kubelet's self-made serving certificate.
+    SelfMade,
+}
+
+/// Why an entry cannot be renewed here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotRenewable {
+    /// There is no certificate to renew.
+    #[error("there is no certificate to renew: {reason}")]
+    NoCertificate {
+        /// What is in its place.
+        reason: String,
+    },
+    /// No known authority signed it, and the layout names none.
+    #[error("none of the certification authorities on this host signed it (issuer {issuer})")]
+    UnknownAuthority {
+        /// Its issuer name.
+        issuer: String,
+    },
+    /// The CA key is kept elsewhere.
+    #[error("external CA: the key of {authority} is absent ({path})")]
+    ExternalAuthority {
+        /// The authority's name.
+        authority: String,
+        /// Where the key would lie.
+        path: String,
+    },
+    /// The CA key cannot be used.
+    #[error("the key of {authority} cannot be read: {reason}")]
+    UnreadableKey {
+        /// The authority's name.
+        authority: String,
+        /// Why.
+        reason: String,
+    },
+    /// The CA key is another key.
+    #[error("the key {path} does not match any certificate in {bundle}")]
+    KeyMismatch {
+        /// The key's path.
+        path: String,
+        /// The bundle's path.
+        bundle: String,
+    },
+    /// The CA itself has expired.
+    #[error("{authority} itself expired at {not_after}")]
+    ExpiredAuthority {
+        /// The authority's name.
+        authority: String,
+        /// When it expired.
+        not_after: Timestamp,
+    },
+    /// The authority's bundle could not be read.
+    #[error("{authority} cannot be read: {reason}")]
+    UnreadableAuthority {
+        /// The authority's name.
+        authority: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The authority that can sign the successor of `entry` at `now`, or why there is none.
+pub fn signing_authority<'a>(
+    inventory: &'a Inventory,
+    entry: &Entry,
+    now: Timestamp,
+) -> Result<SigningAuthority<'a>, NotRenewable> {
+    let Some(certificate) = entry.certificate() else {
+        // The kubelet's client certificate can be made anew: its subject follows from the node name.
+        if entry.role == Role::KubeletClient && inventory.node_name.is_some() {
+            return expected_authority(inventory, entry, "").and_then(|a| usable(a, now));
+        }
+        return Err(NotRenewable::NoCertificate {
+            reason: entry
+                .problem
+                .clone()
+                .unwrap_or_else(|| format!("{} is missing", entry.holder)),
+        });
+    };
+    if let Some((authority, _)) = inventory.issuer_of(certificate) {
+        return usable(authority, now);
+    }
+    if entry.role == Role::KubeletServing && is_self_made(entry) {
+        return Ok(SigningAuthority::SelfMade);
+    }
+    let issuer = certificate.issuer().to_string();
+    expected_authority(inventory, entry, &issuer).and_then(|authority| usable(authority, now))
+}
+
+/// Whether the chain ends in its own self-signed certificate, as the kubelet's `kubelet.crt` does.
+pub fn is_self_made(entry: &Entry) -> bool {
+    let files = matches!(entry.holder, Holder::Files { .. });
+    files
+        && match entry.chain.as_slice() {
+            [only] => only.is_self_signed(),
+            [leaf, .., root] => root.is_self_signed() && leaf.verify_issued_by(root).is_ok(),
+            [] => false,
+        }
+}
+
+fn expected_authority<'a>(
+    inventory: &'a Inventory,
+    entry: &Entry,
+    issuer: &str,
+) -> Result<&'a Authority, NotRenewable> {
+    entry
+        .expected_authority
+        .as_deref()
+        .and_then(|name| inventory.authority(name))
+        .ok_or_else(|| NotRenewable::UnknownAuthority {
+            issuer: issuer.to_owned(),
+        })
+}
+
+fn usable(authority: &Authority, now: Timestamp) -> Result<SigningAuthority<'_>, NotRenewable> {
+    let name = authority.name.clone();
+    let Some(certificate) = authority.issuing() else {
+        return Err(NotRenewable::UnreadableAuthority {
+            authority: name,
+            reason: authority
+                .problem
+                .clone()
+                .unwrap_or_else(|| "it holds no certificate".to_owned()),
+        });
+    };
+    let key_path = || match &authority.key_path {
+        Some(path) => path.display().to_string(),
+        None => "no key beside it".to_owned(),
+    };
+    match &authority.key {
+        KeyState::Absent | KeyState::NotExpected => Err(NotRenewable::ExternalAuthority {
+            authority: name,
+            path: key_path(),
+        }),
+        KeyState::Unreadable(reason) => Err(NotRenewable::UnreadableKey {
+            authority: name,
+            reason: reason.clone(),
+        }),
+        KeyState::Present { public_key, .. } if public_key != certificate.public_key() => {
+            Err(NotRenewable::KeyMismatch {
+                path: key_path(),
+                bundle: authority.certificate_path.display().to_string(),
+            })
+        }
+        KeyState::Present { .. } => {
+            if certificate.validity().state(now) == ValidityState::Expired {
+                return Err(NotRenewable::ExpiredAuthority {
+                    authority: name,
+                    not_after: certificate.validity().not_after,
+                });
+            }
+            Ok(SigningAuthority::Authority {
+                authority,
+                certificate,
+            })
+        }
+    }
+}

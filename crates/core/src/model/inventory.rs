@@ -1,0 +1,131 @@
+//! The inventory of one host: what discovery found, before anybody judged it.
+
+use super::component::Component;
+use super::component_kind::ComponentKind;
+use super::entry::{Entry, KeyState, UsedBy};
+use super::gap::Gap;
+use super::role::Role;
+use jiff::Timestamp;
+use kubepki_x509::Certificate;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A certification authority known to a host.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    /// `ca`, `etcd-ca`, `front-proxy-ca`, or the path of its certificate.
+    pub name: String,
+    /// Which of the cluster's authorities it is.
+    pub role: Role,
+    /// The bundle file; the issuing CA is the one that matches the key, else the first.
+    pub certificate_path: PathBuf,
+    /// Every certificate in that file, in order.
+    pub certificates: Vec<Certificate>,
+    /// Where its key lies or would lie.
+    pub key_path: Option<PathBuf>,
+    /// Its key.
+    pub key: KeyState,
+    /// Who names the bundle.
+    pub used_by: Vec<UsedBy>,
+    /// Why the bundle could not be read, when it could not.
+    pub problem: Option<String>,
+}
+
+impl Authority {
+    /// The certificate that issues: the one whose key is at hand, else the first of the bundle.
+    pub fn issuing(&self) -> Option<&Certificate> {
+        let by_key = self.key.public_key().and_then(|key| {
+            self.certificates
+                .iter()
+                .find(|certificate| certificate.public_key() == key)
+        });
+        by_key.or_else(|| self.certificates.first())
+    }
+
+    /// Whether the key is missing on purpose: an external CA.
+    pub fn is_external(&self) -> bool {
+        matches!(self.key, KeyState::Absent)
+    }
+}
+
+/// A service-account key pair (not a certificate: it never expires).
+#[derive(Clone, Debug)]
+pub struct ServiceAccountKey {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it holds private keys, public keys, or could not be read.
+    pub contents: ServiceAccountKeyContents,
+    /// Who names it.
+    pub used_by: Vec<UsedBy>,
+}
+
+/// What a service-account key file holds.
+#[derive(Clone, Debug)]
+pub enum ServiceAccountKeyContents {
+    /// The signing key's public half.
+    Private(KeyState),
+    /// Verifying keys, in order.
+    Public(Vec<kubepki_x509::PublicKey>),
+    /// Missing or damaged.
+    Problem(String),
+}
+
+/// Everything seen on one host.
+#[derive(Clone, Debug)]
+pub struct Inventory {
+    /// The host's name.
+    pub host: String,
+    /// When it was observed.
+    pub observed_at: Timestamp,
+    /// Whether processes and endpoints could be asked (not with `--root`).
+    pub live: bool,
+    /// Components, as flags and manifests tell.
+    pub components: Vec<Component>,
+    /// Certification authorities.
+    pub authorities: Vec<Authority>,
+    /// Certificates in use.
+    pub entries: Vec<Entry>,
+    /// Service-account keys.
+    pub service_account_keys: Vec<ServiceAccountKey>,
+    /// The node name that the kubelet uses, when it could be told.
+    pub node_name: Option<String>,
+    /// Folders whose files the kubelet runs as static pods: nothing else may be written there.
+    pub static_pod_folders: Vec<PathBuf>,
+    /// SHA-256 of every file that was read, by the path it was asked under; `None` when it did not
+    /// exist. A plan takes its basis from here.
+    pub files: BTreeMap<PathBuf, Option<String>>,
+    /// What could not be seen.
+    pub gaps: Vec<Gap>,
+}
+
+impl Inventory {
+    /// The component of this kind, if there is one on the host.
+    pub fn component(&self, kind: ComponentKind) -> Option<&Component> {
+        self.components
+            .iter()
+            .find(|component| component.kind == kind)
+    }
+
+    /// The authority whose certificate really signed `certificate`: names and signature.
+    pub fn issuer_of(&self, certificate: &Certificate) -> Option<(&Authority, &Certificate)> {
+        self.authorities.iter().find_map(|authority| {
+            authority
+                .certificates
+                .iter()
+                .find(|ca| certificate.verify_issued_by(ca).is_ok())
+                .map(|ca| (authority, ca))
+        })
+    }
+
+    /// The authority of this name.
+    pub fn authority(&self, name: &str) -> Option<&Authority> {
+        self.authorities
+            .iter()
+            .find(|authority| authority.name == name)
+    }
+
+    /// The entry of this name.
+    pub fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+}

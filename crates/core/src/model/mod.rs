@@ -1,0 +1,17 @@
+//! The model: what there is on a host, in the field's words. Values only; nobody judges here.
+
+pub mod component;
+pub mod component_kind;
+pub mod entry;
+pub mod finding;
+pub mod gap;
+pub mod inventory;
+pub mod role;
+
+pub use component::{Component, RunningProcess, RunsAs};
+pub use component_kind::ComponentKind;
+pub use entry::{Entry, Holder, KeyState, UsedBy};
+pub use finding::{Finding, Severity};
+pub use gap::Gap;
+pub use inventory::{Authority, Inventory, ServiceAccountKey, ServiceAccountKeyContents};
+pub use role::Role;

@@ -1,0 +1,321 @@
+//! The plan document, as saved by `--plan-out` and read by `kubepki apply`.
+//!
+//! Format: JSON, `apiVersion: kubepki.dev/v1alpha1`, `kind: Plan`. The id is the SHA-256 of the
+//! content without the id, so that an edited plan is noticed.
+
+use crate::model::{ComponentKind, Holder, Role, RunsAs};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+
+/// API version of every document that kubepki writes.
+pub const API_VERSION: &str = "kubepki.dev/v1alpha1";
+
+/// A plan for one host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plan {
+    /// [`API_VERSION`].
+    pub api_version: String,
+    /// `Plan`.
+    pub kind: String,
+    /// SHA-256 of the content, first 16 hexadecimal digits.
+    pub id: String,
+    /// The verb that made it, e.g. `renew`.
+    pub verb: String,
+    /// The host it is for.
+    pub host: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The files it was made from: carried out only while they are the same.
+    pub basis: Vec<BasisFile>,
+    /// Certificates to issue, authorities first.
+    pub issuances: Vec<Issuance>,
+    /// Kubeconfigs that only get new CA data.
+    pub trust_updates: Vec<TrustUpdate>,
+    /// Components that must take up what was written, in order.
+    pub components: Vec<ComponentAction>,
+    /// Folders whose files are run as static pods: nothing else may be written there.
+    pub static_pod_folders: Vec<PathBuf>,
+    /// What the user should know before saying yes.
+    pub notices: Vec<Notice>,
+}
+
+/// One file of the basis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BasisFile {
+    /// The path on the host.
+    pub path: PathBuf,
+    /// SHA-256 of its contents, hexadecimal; `null` when it did not exist.
+    pub sha256: Option<String>,
+}
+
+/// One certificate to issue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Issuance {
+    /// The entry's or authority's name.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Where subject, names, usages and extensions come from.
+    pub origin: Origin,
+    /// Who signs.
+    pub signer: Signer,
+    /// Start of validity.
+    pub not_before: Timestamp,
+    /// End of validity.
+    pub not_after: Timestamp,
+    /// The key.
+    pub key: KeyChoice,
+    /// Subject alternative names that replace the old ones; `null` keeps them byte for byte.
+    pub subject_alt_names: Option<Vec<String>>,
+    /// Where it goes.
+    pub destination: Holder,
+    /// A kubeconfig whose user is pointed at `destination` instead of holding the certificate.
+    pub point_kubeconfig: Option<PathBuf>,
+    /// For a kubeconfig: the file whose whole bundle becomes its cluster's CA data.
+    pub trust_bundle: Option<PathBuf>,
+}
+
+impl Issuance {
+    /// The name as a file name: `etcd-server` for `etcd-server`, the path's dashes for a path.
+    pub fn file_stem(&self) -> String {
+        self.name.trim_matches('/').replace('/', "-")
+    }
+}
+
+/// A kubeconfig whose CA data is brought up to date without a new client certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrustUpdate {
+    /// The kubeconfig.
+    pub kubeconfig: PathBuf,
+    /// The user whose cluster is meant.
+    pub user: String,
+    /// The file whose whole bundle becomes the cluster's CA data.
+    pub bundle: PathBuf,
+}
+
+/// Where a certificate's content comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Origin {
+    /// The certificate that is there: everything but serial, dates, key and signature is kept.
+    Certificate {
+        /// Where it is now.
+        holder: Holder,
+        /// SHA-256 of the certificate, hexadecimal.
+        fingerprint_sha256: String,
+        /// Its subject, to show.
+        subject: String,
+        /// Its end of validity, to show.
+        not_after: Timestamp,
+    },
+    /// Nothing is there: a client certificate of this subject.
+    Client {
+        /// CN.
+        common_name: String,
+        /// O, repeated.
+        organizations: Vec<String>,
+    },
+}
+
+/// Who signs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Signer {
+    /// A certification authority of this host.
+    Authority {
+        /// Its name.
+        name: String,
+        /// Its bundle.
+        certificate: PathBuf,
+        /// Its key.
+        key: PathBuf,
+        /// SHA-256 of the issuing certificate; when that is renewed in the same plan, of the old one.
+        fingerprint_sha256: String,
+    },
+    /// The certificate's own key (a CA renewed with the same key).
+    ItsOwnKey,
+    /// A one-time CA that travels behind the leaf and whose key is dropped, as the kubelet makes it.
+    OneTimeAuthority,
+    /// Somebody else: only `NAME.csr` and its new `NAME.key` are written, into this folder.
+    Request {
+        /// The folder.
+        directory: PathBuf,
+    },
+    /// Somebody else did: `NAME.crt` and `NAME.key` are taken from this folder.
+    Installed {
+        /// The folder.
+        directory: PathBuf,
+        /// The bundle of the authority that must have signed it.
+        authority: Option<PathBuf>,
+    },
+}
+
+/// The key of a new certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum KeyChoice {
+    /// A new key of this type, spelled as on the command line, e.g. `rsa:2048`.
+    Generate {
+        /// The type.
+        key_type: String,
+    },
+    /// The key that is there.
+    Reuse,
+}
+
+/// How a component takes up new files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum TakeUp {
+    /// It re-reads by itself; the live endpoint is asked until it serves the new certificate. When
+    /// it is not healthy it is restarted instead.
+    #[serde(rename_all = "camelCase")]
+    Reload {
+        /// The longest it takes, as measured.
+        within_seconds: u32,
+    },
+    /// It must be restarted.
+    Restart,
+}
+
+/// What one component has to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentAction {
+    /// The component.
+    pub component: ComponentKind,
+    /// How it runs, hence how it is restarted.
+    pub runs_as: RunsAs,
+    /// What it has to do.
+    pub take_up: TakeUp,
+    /// Why: the names of what changed and the flags that name them.
+    pub reasons: Vec<String>,
+}
+
+/// Something to know before saying yes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    /// Stable kebab-case code.
+    pub code: String,
+    /// What it is about.
+    pub object: String,
+    /// One sentence.
+    pub message: String,
+}
+
+/// A plan file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanFileError {
+    /// Not JSON of a plan.
+    #[error("not a plan: {0}")]
+    Syntax(String),
+    /// Another kind or version of document.
+    #[error("expected {API_VERSION} Plan, found {found}")]
+    OtherKind {
+        /// apiVersion and kind found.
+        found: String,
+    },
+    /// The content was edited after the id was made.
+    #[error("the plan's content was changed after it was made (id {expected}, content {found})")]
+    Edited {
+        /// The id in the file.
+        expected: String,
+        /// The id of the content.
+        found: String,
+    },
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.issuances.is_empty() && self.trust_updates.is_empty()
+    }
+
+    /// Gives the plan the id of its content.
+    pub fn with_id(mut self) -> Self {
+        self.id = self.content_id();
+        self
+    }
+
+    /// Reads a plan file and checks that it is the plan that was saved.
+    pub fn from_json(text: &str) -> Result<Self, PlanFileError> {
+        let value: serde_json::Value =
+            serde_json::from_str(text).map_err(|e| PlanFileError::Syntax(e.to_string()))?;
+        let word = |key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or("nothing");
+        if word("apiVersion") != API_VERSION || word("kind") != "Plan" {
+            return Err(PlanFileError::OtherKind {
+                found: format!("{} {}", word("apiVersion"), word("kind")),
+            });
+        }
+        let plan: Self =
+            serde_json::from_value(value).map_err(|e| PlanFileError::Syntax(e.to_string()))?;
+        let found = plan.content_id();
+        if found != plan.id {
+            return Err(PlanFileError::Edited {
+                expected: plan.id,
+                found,
+            });
+        }
+        Ok(plan)
+    }
+
+    fn content_id(&self) -> String {
+        let mut content = self.clone();
+        content.id = String::new();
+        // Serialization of plain structs and strings cannot fail; an empty content still hashes.
+        let json = serde_json::to_vec(&content).unwrap_or_default();
+        hex::encode(&Sha256::digest(&json)[..8])
+    }
+
+    /// Every file that carrying the plan out may write.
+    pub fn touched_files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        let mut add = |path: &PathBuf| {
+            if !files.contains(path) {
+                files.push(path.clone());
+            }
+        };
+        for issuance in &self.issuances {
+            if let Signer::Request { directory } = &issuance.signer {
+                add(&directory.join(format!("{}.csr", issuance.file_stem())));
+                add(&directory.join(format!("{}.key", issuance.file_stem())));
+                continue;
+            }
+            match &issuance.destination {
+                Holder::Files { certificate, key } => {
+                    add(certificate);
+                    if let (Some(key), KeyChoice::Generate { .. }) = (key, &issuance.key) {
+                        add(key);
+                    }
+                }
+                Holder::Kubeconfig { path, .. } => add(path),
+                Holder::CertificateStore { link, target } => {
+                    add(link);
+                    if let Some(target) = target {
+                        add(target);
+                    }
+                }
+            }
+            if let Some(path) = &issuance.point_kubeconfig {
+                add(path);
+            }
+        }
+        for update in &self.trust_updates {
+            add(&update.kubeconfig);
+        }
+        for action in &self.components {
+            if let RunsAs::StaticPod { manifest, .. } = &action.runs_as {
+                add(manifest);
+            }
+        }
+        files
+    }
+}

@@ -1,0 +1,18 @@
+//! Plans: what is to be done, as data that can be shown, reviewed, saved and carried out later.
+//!
+//! A plan holds no secret and no decision for later: which authority signs what, with which dates,
+//! names and kind of key, into which files, and which components must take it up. Carrying it out
+//! (`kubepki-engine`) refuses when the files of its basis are no longer those it was made for.
+
+pub mod components;
+pub mod document;
+pub mod endpoints;
+pub mod lifetime;
+pub mod names;
+pub mod renew;
+
+pub use document::{
+    BasisFile, ComponentAction, Issuance, KeyChoice, Notice, Origin, Plan, Signer, TakeUp, TrustUpdate,
+};
+pub use lifetime::{EndRule, StartRule};
+pub use renew::{Refusal, RenewRequest, Selection, plan_renewal};
