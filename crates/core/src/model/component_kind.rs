@@ -70,7 +70,10 @@ mod tests {
     #[test]
     fn every_kind_is_found_by_its_own_executable_and_by_path() {
         for kind in ComponentKind::ALL {
-            assert_eq!(ComponentKind::from_executable(kind.executable()), Some(kind));
+            assert_eq!(
+                ComponentKind::from_executable(kind.executable()),
+                Some(kind)
+            );
             let path = format!("/usr/local/bin/{kind}");
             assert_eq!(ComponentKind::from_executable(&path), Some(kind));
         }

@@ -185,7 +185,10 @@ mod tests {
             assert_eq!(serde_json::to_string(&role).unwrap(), format!("\"{role}\""));
         }
         for authority in AuthorityName::ALL {
-            assert_eq!(serde_json::to_string(&authority).unwrap(), format!("\"{authority}\""));
+            assert_eq!(
+                serde_json::to_string(&authority).unwrap(),
+                format!("\"{authority}\"")
+            );
             assert_eq!(authority.role().authority(), Some(authority));
         }
     }
