@@ -1,0 +1,62 @@
+//! Real kubeadm clusters on one machine: every host is a runc container that boots systemd with its
+//! own containerd, kubelet and sshd in its own network namespace; control planes are real static
+//! pods. It shares no code with the product, so the two can't be wrong together.
+//!
+//! `cargo xtask lab` is its command line, [`Lab`] what tests hold. Everything that can be made again
+//! is in the [`Cache`]; nothing outside of it is changed, save for installing Debian packages.
+#![expect(
+    clippy::print_stderr,
+    reason = "a lab takes minutes and tells what it does"
+)]
+
+mod age;
+mod aged;
+mod balancer;
+mod bundle;
+mod cache;
+mod cluster;
+mod debian;
+mod fixture;
+mod host;
+mod image;
+mod kubernetes;
+mod layers;
+mod mounts;
+mod network;
+mod tool;
+mod wait;
+
+pub use age::Aftermath;
+pub use cache::{Cache, hexadecimal};
+pub use cluster::{Cluster, Shape};
+pub use debian::is_root;
+pub use fixture::Lab;
+pub use host::Host;
+pub use kubernetes::{programs, repository};
+pub use layers::{Layers, prepare, ssh_key};
+pub use tool::{Output, Tool, find_in_path};
+pub use wait::until;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+/// Tells what takes a while, on standard error.
+pub(crate) fn say(what: &str) {
+    eprintln!("lab: {what}");
+}
+
+/// Builds the program under test, and answers where it is.
+pub fn build_kubepki() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let messages = Tool::new(cargo)
+        .words("build --quiet --package kubepki --message-format json")
+        .folder(repository())
+        .run()
+        .context("cannot build kubepki")?;
+    let executable = messages.lines().rev().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    });
+    executable.context("cargo built no program in the package kubepki")
+}
