@@ -20,9 +20,9 @@ pub use key_identifier::{
 pub use key_usage::KeyUsage;
 
 use crate::{
-    ObjectIdentifier,
+    GeneralName, ObjectIdentifier,
     asn1::{DerError, Element, Reader, octet_string, sequence, tag, tlv},
-    oid,
+    general_names_der, oid,
 };
 
 /// One extension as found.
@@ -43,6 +43,63 @@ impl Extension {
             .iter()
             .find(|(oid, _)| *oid == self.oid)
             .map(|(_, name)| *name)
+    }
+
+    /// `basicConstraints`, critical.
+    pub fn basic_constraints(constraints: BasicConstraints) -> Self {
+        Self {
+            oid: oid::BASIC_CONSTRAINTS,
+            critical: true,
+            value: constraints.der(),
+        }
+    }
+
+    /// `keyUsage`, critical.
+    pub fn key_usage(usages: KeyUsage) -> Self {
+        Self {
+            oid: oid::KEY_USAGE,
+            critical: true,
+            value: usages.der(),
+        }
+    }
+
+    /// `extKeyUsage`, not critical.
+    pub fn extended_key_usage(purposes: &[ExtendedKeyUsage]) -> Self {
+        let value = extended_key_usage_der(purposes);
+        Self {
+            oid: oid::EXTENDED_KEY_USAGE,
+            critical: false,
+            value,
+        }
+    }
+
+    /// `subjectAltName`; critical where there is no subject (RFC 5280 §4.2.1.6).
+    pub fn subject_alt_name(names: &[GeneralName], critical: bool) -> Self {
+        Self {
+            oid: oid::SUBJECT_ALT_NAME,
+            critical,
+            value: general_names_der(names),
+        }
+    }
+
+    /// `subjectKeyIdentifier`, not critical.
+    pub fn subject_key_identifier(identifier: &[u8]) -> Self {
+        let value = subject_key_identifier_der(identifier);
+        Self {
+            oid: oid::SUBJECT_KEY_IDENTIFIER,
+            critical: false,
+            value,
+        }
+    }
+
+    /// `authorityKeyIdentifier` with the key identifier alone, not critical.
+    pub fn authority_key_identifier(identifier: &[u8]) -> Self {
+        let value = AuthorityKeyIdentifier::from_key_identifier(identifier).der();
+        Self {
+            oid: oid::AUTHORITY_KEY_IDENTIFIER,
+            critical: false,
+            value,
+        }
     }
 
     pub(crate) fn der(&self) -> Vec<u8> {

@@ -17,7 +17,7 @@ use kubepki_sealed::{Sealed, danger};
 
 pub use scanner::parse;
 
-use crate::{Certificate, CertificateError};
+use crate::{Certificate, CertificateError, CertificationRequest, RequestError};
 
 /// One decoded block.
 pub struct PemBlock {
@@ -160,6 +160,18 @@ impl PemBlock {
                 Some(Certificate::from_der_prefix(der).map(|(certificate, _)| certificate))
             }
             label if is_certificate_label(label) => Some(Certificate::from_der(der)),
+            _ => None,
+        }
+    }
+
+    /// The certification request in this block; none if the label says that it holds something
+    /// else.
+    pub fn certification_request(&self) -> Option<Result<CertificationRequest, RequestError>> {
+        match self.label.as_str() {
+            // OpenSSL reads both, and old versions wrote the second.
+            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
+                Some(CertificationRequest::from_der(danger::open(&self.contents)))
+            }
             _ => None,
         }
     }

@@ -5,8 +5,8 @@
 //! and [`CertificateTemplate::assemble`].
 
 use crate::{
-    Certificate, CertificateError, Extension, Name, ObjectIdentifier, PublicKey, SerialNumber,
-    SignatureAlgorithm, Validity,
+    Certificate, CertificateError, DerError, Extension, Name, ObjectIdentifier, PublicKey,
+    SerialNumber, SignatureAlgorithm, Validity,
     asn1::{bit_string, explicit, integer_u64, sequence},
     extension::extensions_der,
 };
@@ -30,8 +30,8 @@ pub enum EncodeError {
     #[error("cannot sign with algorithm {0}")]
     UnsupportedAlgorithm(ObjectIdentifier),
     /// What was put together cannot be read back.
-    #[error("the parts given make no certificate: {0}")]
-    Unreadable(CertificateError),
+    #[error("the parts given do not fit together: {0}")]
+    Unreadable(DerError),
     /// A subject alternative name extension must name something (RFC 5280 §4.2.1.6).
     #[error("an empty list of subject alternative names cannot be written")]
     NoNames,
@@ -42,7 +42,7 @@ impl EncodeError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnsupportedAlgorithm(_) => "algorithm-unsupported",
-            Self::Unreadable(error) => error.code(),
+            Self::Unreadable(_) => "parts-unreadable",
             Self::NoNames => "no-names",
         }
     }
@@ -78,7 +78,9 @@ impl CertificateTemplate {
         signature: &[u8],
     ) -> Result<Certificate, EncodeError> {
         let der = signed(tbs, algorithm, signature)?;
-        Certificate::from_der(&der).map_err(EncodeError::Unreadable)
+        Certificate::from_der(&der).map_err(|error| match error {
+            CertificateError::Malformed(error) => EncodeError::Unreadable(error),
+        })
     }
 }
 
