@@ -8,5 +8,7 @@
 
 pub mod assess;
 pub mod formats;
+pub mod inspect;
 pub mod layouts;
 pub mod model;
+pub mod plan;
