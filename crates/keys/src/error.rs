@@ -50,7 +50,7 @@ pub enum KeyError {
         curve: ObjectIdentifier,
     },
     /// An EC key that does not say on which named curve it is.
-    #[error("the EC private key has no named curve ({found})")]
+    #[error("EC private key has no named curve ({found})")]
     NoNamedCurve {
         /// What stands in its place.
         found: &'static str,
@@ -62,7 +62,7 @@ pub enum KeyError {
         structure: &'static str,
     },
     /// The key may be looked at but not used.
-    #[error("a {algorithm} private key cannot be used to sign: {reason}")]
+    #[error("{algorithm} private key cannot be used to sign: {reason}")]
     CannotSign {
         /// Algorithm and size.
         algorithm: String,
@@ -70,7 +70,7 @@ pub enum KeyError {
         reason: String,
     },
     /// The encoding does not exist for this kind of key.
-    #[error("a {algorithm} private key cannot be written as {encoding}")]
+    #[error("{algorithm} private key cannot be written as {encoding}")]
     EncodingMismatch {
         /// Algorithm and size of the key.
         algorithm: String,

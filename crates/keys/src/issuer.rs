@@ -57,17 +57,17 @@ pub enum IssueError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The template could not be encoded.
-    #[error("certificate for {subject:?} could not be encoded: {source}")]
+    #[error("certificate or request for {subject:?} could not be encoded")]
     Encode {
-        /// Subject of the certificate to be.
+        /// Subject of what was to be encoded.
         subject: String,
         /// What could not be encoded.
         source: EncodeError,
     },
     /// What was issued does not verify, which no input should be able to cause.
-    #[error("the new certificate of {subject:?} does not verify under its issuer: {reason}")]
+    #[error("what was signed for {subject:?} does not verify: {reason}")]
     DoesNotVerify {
-        /// Subject of the new certificate.
+        /// Subject of the new certificate or request.
         subject: String,
         /// What failed.
         reason: String,
@@ -82,8 +82,8 @@ impl IssueError {
             Self::NotCertificateAuthority { .. } => "not-a-certificate-authority",
             Self::MayNotSignCertificates { .. } => "may-not-sign-certificates",
             Self::Key(error) => error.code(),
-            Self::Encode { .. } => "certificate-not-encodable",
-            Self::DoesNotVerify { .. } => "issued-certificate-does-not-verify",
+            Self::Encode { .. } => "not-encodable",
+            Self::DoesNotVerify { .. } => "new-signature-does-not-verify",
         }
     }
 }

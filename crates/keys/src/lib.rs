@@ -16,6 +16,7 @@ mod material;
 pub mod pkcs12;
 mod private_key;
 mod public_half;
+mod request;
 mod serial;
 mod signer;
 
@@ -24,4 +25,5 @@ pub use issuer::{IssueError, Issuer};
 pub use key_type::{KeyEncoding, KeyType, RsaSize, UnknownKeyType};
 pub use private_key::PrivateKey;
 pub use public_half::{PublicHalf, is_private_key_label, public_half, public_half_of_block};
+pub use request::sign_request;
 pub use serial::random_serial;

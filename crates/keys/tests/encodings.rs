@@ -115,7 +115,7 @@ fn an_encoding_that_does_not_exist_for_the_key_is_refused_by_name() {
     assert_eq!(error.code(), "private-key-encoding-mismatch");
     assert_eq!(
         error.to_string(),
-        "a ECDSA-P256 private key cannot be written as PKCS#1"
+        "ECDSA-P256 private key cannot be written as PKCS#1"
     );
     let key = PrivateKey::generate(KeyType::Ed25519).unwrap();
     assert!(matches!(

@@ -7,7 +7,10 @@
 
 mod openssl;
 
-use kubepki_keys::{KeyEncoding, KeyError, KeyType, PrivateKey, public_half, public_half_of_block};
+use kubepki_keys::{
+    KeyEncoding, KeyError, KeyType, PrivateKey, is_private_key_label, public_half,
+    public_half_of_block,
+};
 use kubepki_sealed::{Sealed, danger};
 use kubepki_x509::{KeyAlgorithm, pem};
 use openssl::OpenSsl;
@@ -44,7 +47,7 @@ fn keys_that_are_too_weak_to_use_still_show_their_public_half() {
     assert_eq!(error.code(), "private-key-cannot-sign");
     assert_eq!(
         error.to_string(),
-        "a RSA-1024 private key cannot be used to sign: its size is outside 2048 to 8192 bits"
+        "RSA-1024 private key cannot be used to sign: its size is outside 2048 to 8192 bits"
     );
 }
 
@@ -110,7 +113,7 @@ fn explicit_curve_parameters_are_refused_by_name() {
         let error = public_half(&openssl.read_key(file)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the EC private key has no named curve (explicit curve parameters)"
+            "EC private key has no named curve (explicit curve parameters)"
         );
     }
 }
