@@ -54,8 +54,8 @@ pub struct PemProblem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PemProblemReason {
-    /// The block was decoded, but does not start at the start of a line or does not end at the
-    /// end of one, so that Go programs (every Kubernetes component) do not see it.
+    /// The block was decoded, but its BEGIN or END shares a line with something else, so that Go
+    /// programs (every Kubernetes component) do not see it.
     NotOnItsOwnLines,
     /// A BEGIN or END line without the hyphens that close it.
     UnfinishedLine,

@@ -1,5 +1,7 @@
 //! Finds and decodes PEM blocks in one pass over the bytes.
 
+use std::ops::Range;
+
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -72,7 +74,7 @@ pub fn parse(bytes: &[u8]) -> PemFile {
             }
             (Some(begin), Some(end)) => {
                 let body = bytes.get(begin.body..offset).unwrap_or_default();
-                file.block(bytes, begin, body, end.end);
+                file.block(bytes, begin, body, offset..end.end);
             }
         }
     }
@@ -86,12 +88,12 @@ const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const HYPHENS: &[u8] = b"-----";
 
-/// Padding may be missing and unused bits may be set: both are found, neither is ambiguous.
+/// Go and OpenSSL let unused bits be set, but want padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
 /// A BEGIN line whose END has not been met yet.
@@ -136,7 +138,7 @@ impl PemFile {
         });
     }
 
-    fn block(&mut self, bytes: &[u8], begin: Opened<'_>, body: &[u8], end: usize) {
+    fn block(&mut self, bytes: &[u8], begin: Opened<'_>, body: &[u8], end: Range<usize>) {
         let (headers, base64) = headers(body);
         let contents = match decode(base64) {
             Some(contents) if contents.is_empty() => {
@@ -147,14 +149,20 @@ impl PemFile {
                 return self.problem(begin.offset, Some(begin.label), PemProblemReason::NotBase64);
             }
         };
-        if !starts_line(bytes, begin.offset) || !ends_line(bytes, end) {
+        let own_lines = [begin.offset, end.start]
+            .into_iter()
+            .all(|start| starts_line(bytes, start))
+            && [begin.body, end.end]
+                .into_iter()
+                .all(|stop| ends_line(bytes, stop));
+        if !own_lines {
             self.problem(
                 begin.offset,
                 Some(begin.label),
                 PemProblemReason::NotOnItsOwnLines,
             );
         }
-        let (label, span) = (begin.label.to_owned(), begin.offset..end);
+        let (label, span) = (begin.label.to_owned(), begin.offset..end.end);
         self.blocks.push(PemBlock {
             label,
             contents,
@@ -202,7 +210,7 @@ fn decode(base64: &[u8]) -> Option<Sealed> {
     decoded.ok().map(|()| contents)
 }
 
-/// Go accepts a BEGIN line only at the very start of the file or right after a newline.
+/// Go accepts a BEGIN or END line only at the very start of the file or right after a newline.
 fn starts_line(bytes: &[u8], offset: usize) -> bool {
     match offset.checked_sub(1) {
         None => true,
@@ -210,7 +218,7 @@ fn starts_line(bytes: &[u8], offset: usize) -> bool {
     }
 }
 
-/// Go accepts nothing but white space after the END line's hyphens.
+/// Go accepts nothing but white space after the hyphens of a BEGIN or END line.
 fn ends_line(bytes: &[u8], end: usize) -> bool {
     let rest = bytes.get(end..).unwrap_or_default();
     let stop = rest

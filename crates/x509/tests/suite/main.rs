@@ -1,0 +1,26 @@
+//! Tests of the public API, in one binary: against the OpenSSL command line, against bytes chosen
+//! by proptest, and against the oddities that hosts hold.
+//!
+//! The crate is pure; these tests are not. They run `openssl` in folders of their own.
+//!
+//! Each module is `cfg(test)`, which a test binary always is, so that Clippy knows its helpers for
+//! tests too.
+
+#[cfg(test)]
+mod arbitrary_bytes;
+#[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod openssl;
+#[cfg(test)]
+mod pem_files;
+#[cfg(test)]
+mod pkcs7_files;
+#[cfg(test)]
+mod profiles;
+#[cfg(test)]
+mod reissued;
+#[cfg(test)]
+mod requests;
