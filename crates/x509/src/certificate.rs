@@ -7,6 +7,7 @@
 use std::{
     fmt,
     hash::{Hash, Hasher},
+    ops::Range,
     sync::Arc,
 };
 
@@ -124,7 +125,7 @@ impl Certificate {
 
     /// `TBSCertificate` as it was found: what the signature is over.
     pub fn tbs_der(&self) -> &[u8] {
-        &self.0.tbs
+        self.0.der.get(self.0.tbs.clone()).unwrap_or_default()
     }
 
     /// 1, 2 or 3 (the number people say, one more than the number encoded).
@@ -288,7 +289,7 @@ impl fmt::Debug for Certificate {
 
 struct Fields {
     der: Vec<u8>,
-    tbs: Vec<u8>,
+    tbs: Range<usize>,
     version: u8,
     serial_number: SerialNumber,
     inner_algorithm: SignatureAlgorithm,
@@ -343,7 +344,7 @@ fn fields(der: &[u8]) -> Result<(Fields, usize), DerError> {
 
     let fields = Fields {
         der: certificate.der.to_vec(),
-        tbs: tbs_certificate.der.to_vec(),
+        tbs: tbs_certificate.offset..tbs_certificate.offset + tbs_certificate.der.len(),
         version,
         serial_number: SerialNumber::from_octets(serial_number.contents),
         inner_algorithm,

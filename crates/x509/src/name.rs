@@ -35,7 +35,7 @@ impl Name {
     }
 
     pub(crate) fn from_element(element: &Element<'_>) -> Result<Self, DerError> {
-        parse(&mut element.reader(), |_| ())?;
+        walk(&mut element.reader(), &mut (), |()| (), |(), _, _| ())?;
         Ok(Self {
             der: element.der.into(),
         })
@@ -85,11 +85,20 @@ impl Name {
 
     /// Every RDN with its attributes, in order.
     pub fn rdns(&self) -> Vec<Vec<Attribute>> {
-        let mut rdns = Vec::new();
+        let mut rdns: Vec<Vec<Attribute>> = Vec::new();
         let mut reader = Reader::new(&self.der);
         if let Ok(name) = reader.expect(tag::SEQUENCE, WHAT) {
             // The bytes were read once before they became a name.
-            let _ = parse(&mut name.reader(), |rdn| rdns.push(rdn));
+            let _ = walk(
+                &mut name.reader(),
+                &mut rdns,
+                |rdns| rdns.push(Vec::new()),
+                |rdns, oid, value| {
+                    if let Some(rdn) = rdns.last_mut() {
+                        rdn.push(Attribute::read(oid, &value));
+                    }
+                },
+            );
         }
         rdns
     }
@@ -143,16 +152,22 @@ impl fmt::Debug for Name {
 
 const WHAT: &str = "name";
 
-fn parse(reader: &mut Reader<'_>, mut each: impl FnMut(Vec<Attribute>)) -> Result<(), DerError> {
+/// Calls `begin` for each RDN and `each` for each attribute in it. Reading a name only to know
+/// that it is one allocates nothing this way.
+fn walk<T>(
+    reader: &mut Reader<'_>,
+    visited: &mut T,
+    begin: impl Fn(&mut T),
+    each: impl Fn(&mut T, ObjectIdentifier, Element<'_>),
+) -> Result<(), DerError> {
     while !reader.is_empty() {
-        let mut rdn = reader
-            .expect(tag::SET, "relative distinguished name")?
-            .reader();
-        let mut attributes = Vec::with_capacity(1);
+        let rdn = reader.expect(tag::SET, "relative distinguished name")?;
+        let mut rdn = rdn.reader();
+        begin(visited);
         while !rdn.is_empty() {
-            attributes.push(attribute::parse(&rdn.expect(tag::SEQUENCE, "attribute")?)?);
+            let (oid, value) = attribute::parts(&rdn.expect(tag::SEQUENCE, "attribute")?)?;
+            each(visited, oid, value);
         }
-        each(attributes);
     }
     Ok(())
 }

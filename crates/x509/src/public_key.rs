@@ -125,6 +125,11 @@ impl PublicKey {
         &self.spki
     }
 
+    /// PEM with label `PUBLIC KEY`, 64 columns, LF.
+    pub fn to_pem(&self) -> String {
+        crate::pem::encode("PUBLIC KEY", &self.spki)
+    }
+
     /// Contents of the BIT STRING `subjectPublicKey`: `RSAPublicKey`, curve point or raw key.
     pub fn subject_public_key(&self) -> &[u8] {
         &self.key

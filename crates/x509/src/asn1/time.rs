@@ -107,3 +107,87 @@ fn digits(rest: &mut &[u8], count: usize) -> Option<u16> {
             .then(|| value * 10 + u16::from(octet - b'0'))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asn1::Reader;
+
+    fn read(tag: u8, text: &str) -> Result<Timestamp, DerError> {
+        let der = tlv(tag, text.as_bytes());
+        parse_time(&Reader::new(&der).any("time")?, "time")
+    }
+
+    #[test]
+    fn every_spelling_is_read() {
+        for (tag, text, expected) in [
+            (tag::UTC_TIME, "491231235959Z", "2049-12-31T23:59:59Z"),
+            (tag::UTC_TIME, "500101000000Z", "1950-01-01T00:00:00Z"),
+            (tag::UTC_TIME, "2402291200Z", "2024-02-29T12:00:00Z"),
+            (tag::UTC_TIME, "240229120000+0530", "2024-02-29T06:30:00Z"),
+            (tag::UTC_TIME, "240229120000", "2024-02-29T12:00:00Z"),
+            (tag::UTC_TIME, "161231235960Z", "2016-12-31T23:59:59Z"),
+            (
+                tag::GENERALIZED_TIME,
+                "20240229120000.123Z",
+                "2024-02-29T12:00:00Z",
+            ),
+            (
+                tag::GENERALIZED_TIME,
+                "00010101000000Z",
+                "0001-01-01T00:00:00Z",
+            ),
+            (
+                tag::GENERALIZED_TIME,
+                "20800229120000-0100",
+                "2080-02-29T13:00:00Z",
+            ),
+        ] {
+            assert_eq!(read(tag, text), Ok(expected.parse().unwrap()), "{text}");
+        }
+        assert_eq!(
+            read(tag::GENERALIZED_TIME, "99991231235959Z"),
+            Ok(Timestamp::MAX)
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in [
+            "",
+            "Z",
+            "230229120000Z",
+            "241329120000Z",
+            "24022912Z",
+            "2402291200xx",
+            "é",
+        ] {
+            assert!(read(tag::UTC_TIME, text).is_err(), "{text:?}");
+        }
+        assert!(read(tag::INTEGER, "491231235959Z").is_err());
+    }
+
+    #[test]
+    fn the_form_changes_in_2050() {
+        for (time, tag, text) in [
+            (
+                "1949-12-31T23:59:59Z",
+                tag::GENERALIZED_TIME,
+                "19491231235959Z",
+            ),
+            ("1950-01-01T00:00:00Z", tag::UTC_TIME, "500101000000Z"),
+            ("2049-12-31T23:59:59.9Z", tag::UTC_TIME, "491231235959Z"),
+            (
+                "2050-01-01T00:00:00Z",
+                tag::GENERALIZED_TIME,
+                "20500101000000Z",
+            ),
+        ] {
+            assert_eq!(time_der(time.parse().unwrap()), tlv(tag, text.as_bytes()));
+        }
+        assert_eq!(
+            time_der(Timestamp::MAX),
+            tlv(tag::GENERALIZED_TIME, NO_EXPIRATION)
+        );
+    }
+}

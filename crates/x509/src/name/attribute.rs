@@ -22,6 +22,15 @@ pub struct Attribute {
 }
 
 impl Attribute {
+    pub(super) fn read(oid: ObjectIdentifier, value: &Element<'_>) -> Self {
+        let text = text(value.tag, value.contents);
+        Self {
+            oid,
+            value: text.unwrap_or_else(|| format!("#{}", hex::encode(value.der))),
+            der: value.der.to_vec(),
+        }
+    }
+
     /// Short name of the attribute type (RFC 4514 §3, RFC 4519, OpenSSL), if it has one.
     pub fn short_name(&self) -> Option<&'static str> {
         SHORT_NAMES
@@ -64,18 +73,16 @@ const SHORT_NAMES: &[(ObjectIdentifier, &str)] = &[
     (oid::ORGANIZATION_IDENTIFIER, "organizationIdentifier"),
 ];
 
-pub(super) fn parse(element: &Element<'_>) -> Result<Attribute, DerError> {
+/// Type and value of an `AttributeTypeAndValue`.
+pub(super) fn parts<'a>(
+    element: &Element<'a>,
+) -> Result<(ObjectIdentifier, Element<'a>), DerError> {
     let mut reader = element.reader();
     let oid = reader.expect(tag::OBJECT_IDENTIFIER, "attribute type")?;
     let oid = oid.object_identifier("attribute type")?;
     let value = reader.any("attribute value")?;
     reader.finish("attribute")?;
-    let text = text(value.tag, value.contents);
-    Ok(Attribute {
-        oid,
-        value: text.unwrap_or_else(|| format!("#{}", hex::encode(value.der))),
-        der: value.der.to_vec(),
-    })
+    Ok((oid, value))
 }
 
 pub(super) fn encode(oid: &ObjectIdentifier, value: &str) -> Vec<u8> {
