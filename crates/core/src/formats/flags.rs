@@ -168,6 +168,18 @@ impl Flags {
         self
     }
 
+    /// These flags with a setting of a configuration file: a flag on the command line is stronger.
+    pub fn with_setting(mut self, name: &str, value: impl Into<String>) -> Self {
+        let name = normalized(name);
+        if !self.is_set(&name) {
+            self.flags.push(Flag {
+                name,
+                value: Some(value.into()),
+            });
+        }
+        self
+    }
+
     /// These flags as those of `component`, where the arguments do not name their program.
     pub fn of_component(mut self, component: ComponentKind) -> Self {
         self.component = Some(component);
