@@ -7,6 +7,9 @@ use jiff::Timestamp;
 use kubepki_sealed::Sealed;
 use std::path::{Path, PathBuf};
 
+/// Largest file that belongs to a PKI; anything above is somebody's mistake.
+pub const FILE_LIMIT: u64 = 16 * 1024 * 1024;
+
 /// What kind of file a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {

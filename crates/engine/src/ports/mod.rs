@@ -7,15 +7,34 @@ mod clock;
 mod containers;
 mod host;
 mod kube_api;
+mod progress;
 mod services;
 mod tls;
 
 pub use clock::Clock;
 pub use containers::{Container, ContainerError, Containers};
 pub use host::{
-    FileAttributes, FileKind, FileMetadata, HostError, HostErrorKind, HostLock, HostRead,
+    FILE_LIMIT, FileAttributes, FileKind, FileMetadata, HostError, HostErrorKind, HostLock, HostRead,
     HostWrite, Process,
 };
 pub use kube_api::{KubeApi, KubeApiError, Reached};
+pub use progress::Progress;
 pub use services::{ServiceControl, ServiceError, UnitState};
 pub use tls::{ClientIdentity, Endpoint, HttpAnswer, ProbeError, ServedTls, TlsProbe, Trust};
+
+/// Everything that carrying out and verifying a plan needs of one host.
+#[derive(Clone, Copy)]
+pub struct Ports<'a> {
+    /// Files and processes.
+    pub host: &'a dyn HostWrite,
+    /// Units and docker containers.
+    pub services: &'a dyn ServiceControl,
+    /// The container runtime.
+    pub containers: &'a dyn Containers,
+    /// TLS and HTTP endpoints.
+    pub tls: &'a dyn TlsProbe,
+    /// The Kubernetes API.
+    pub kube: &'a dyn KubeApi,
+    /// Time.
+    pub clock: &'a dyn Clock,
+}

@@ -1,0 +1,150 @@
+//! Certification authorities: the bundles that flags name, then kubeadm's three.
+
+use super::Scene;
+use super::reader::{Read, Reader};
+use kubepki_core::layouts::KUBEADM;
+use kubepki_core::layouts::component_files::{AUTHORITY_KEY_PAIRS, TRUST_BUNDLES};
+use kubepki_core::model::role::AuthorityName;
+use kubepki_core::model::{Authority, KeyState, UsedBy};
+use kubepki_keys::public_half;
+use kubepki_sealed::danger;
+use kubepki_x509::pem;
+use std::path::{Path, PathBuf};
+
+/// A bundle that something names.
+struct Named {
+    authority: AuthorityName,
+    certificate: PathBuf,
+    key: Option<PathBuf>,
+    used_by: Vec<UsedBy>,
+}
+
+pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>) -> Vec<Authority> {
+    let mut named: Vec<Named> = Vec::new();
+    for component in scene.components {
+        let pairs = AUTHORITY_KEY_PAIRS
+            .iter()
+            .filter(|row| row.component == component.kind)
+            .map(|row| (row.certificate, Some(row.key), row.authority));
+        let bundles = TRUST_BUNDLES
+            .iter()
+            .filter(|row| row.component == component.kind)
+            .map(|row| (row.flag, None, row.authority));
+        for (flag, key_flag, authority) in pairs.chain(bundles) {
+            let Some(certificate) = component.host_path(flag) else {
+                continue;
+            };
+            let key = key_flag.and_then(|flag| component.host_path(flag));
+            let used_by = UsedBy {
+                component: component.kind,
+                flag: flag.to_owned(),
+            };
+            add(&mut named, authority, certificate, key, Some(used_by));
+        }
+    }
+    for row in KUBEADM.authorities {
+        // A worker has only ca.crt; a control plane without etcd has no etcd/ca.crt.
+        let certificate = scene.pki_folder.join(format!("{}.crt", row.file_base));
+        let has_one = named.iter().any(|other| other.authority == row.name);
+        let exists = reader.symlink_metadata(&certificate).is_some();
+        if exists || (scene.is_control_plane && !has_one) {
+            add(&mut named, row.name, certificate, None, None);
+        }
+    }
+    // The one whose key is known or lies beside it gets the authority's name.
+    named.sort_by_key(|named| (named.authority, named.key.is_none()));
+    let mut authorities: Vec<Authority> = Vec::new();
+    for named in named {
+        let authority = read(reader, named, &authorities);
+        authorities.push(authority);
+    }
+    authorities
+}
+
+fn add(
+    named: &mut Vec<Named>,
+    authority: AuthorityName,
+    certificate: PathBuf,
+    key: Option<PathBuf>,
+    used_by: Option<UsedBy>,
+) {
+    let index = named
+        .iter()
+        .position(|other| other.certificate == certificate);
+    let entry = match index.and_then(|index| named.get_mut(index)) {
+        Some(entry) => entry,
+        None => {
+            named.push(Named {
+                authority,
+                certificate,
+                key,
+                used_by: used_by.into_iter().collect(),
+            });
+            return;
+        }
+    };
+    entry.key = entry.key.take().or(key);
+    entry.used_by.extend(used_by);
+}
+
+fn read(reader: &mut Reader<'_>, named: Named, before: &[Authority]) -> Authority {
+    let taken = before
+        .iter()
+        .any(|authority| authority.name == named.authority.as_str());
+    let name = if taken {
+        named.certificate.display().to_string()
+    } else {
+        named.authority.as_str().to_owned()
+    };
+    let (certificates, problem) = match reader.read(&named.certificate) {
+        Read::Contents(contents, _) => match pem::certificates(danger::open(&contents)) {
+            Ok(certificates) if certificates.is_empty() => {
+                (Vec::new(), Some("it holds no certificate".to_owned()))
+            }
+            Ok(certificates) => (certificates, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        },
+        Read::Missing => (Vec::new(), None),
+        Read::Problem(reason) => (Vec::new(), Some(reason)),
+    };
+    let key_path = named.key.or_else(|| key_beside(&named.certificate));
+    let key = match &key_path {
+        Some(path) => key_state(reader, path),
+        None => KeyState::NotExpected,
+    };
+    Authority {
+        name,
+        role: named.authority.role(),
+        certificate_path: named.certificate,
+        certificates,
+        key_path,
+        key,
+        used_by: named.used_by,
+        problem,
+    }
+}
+
+/// `ca.crt` → `ca.key`, `ca.pem` → `ca-key.pem`: how kubeadm and the hand-made ways name them.
+pub(super) fn key_beside(certificate: &Path) -> Option<PathBuf> {
+    let name = certificate.file_name()?.to_str()?;
+    if let Some(base) = name.strip_suffix(".crt") {
+        return Some(certificate.with_file_name(format!("{base}.key")));
+    }
+    let base = name.strip_suffix(".pem")?;
+    Some(certificate.with_file_name(format!("{base}-key.pem")))
+}
+
+/// The public half of a key file, or why there is none.
+pub(super) fn key_state(reader: &mut Reader<'_>, path: &Path) -> KeyState {
+    match reader.read(path) {
+        Read::Contents(contents, mode) => match public_half(&contents) {
+            Ok(half) => KeyState::Present {
+                public_key: half.public_key,
+                mode,
+            },
+            Err(error) => KeyState::Unreadable(format!("{}: {error}", path.display())),
+        },
+        Read::Missing => KeyState::Absent,
+        Read::Problem(reason) => KeyState::Unreadable(reason),
+    }
+}

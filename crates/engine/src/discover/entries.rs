@@ -1,0 +1,183 @@
+//! Certificates in files: what flags name, then what kubeadm's table demands and no flag names.
+
+use super::Scene;
+use super::authorities::{key_beside, key_state};
+use super::reader::{Read, Reader};
+use kubepki_core::layouts::KUBEADM;
+use kubepki_core::layouts::component_files::KEY_PAIRS;
+use kubepki_core::model::{ComponentKind, Entry, Holder, KeyState, Role, UsedBy};
+use kubepki_sealed::danger;
+use kubepki_x509::{Certificate, pem};
+use std::path::PathBuf;
+
+/// Entries as they are found; one file is one entry, however many flags name it.
+#[derive(Default)]
+pub(super) struct Entries(Vec<Entry>);
+
+impl Entries {
+    /// Adds an entry, or who names it to the one that holds the same thing already.
+    pub(super) fn add(&mut self, entry: Entry) {
+        match self.0.iter_mut().find(|other| other.holder == entry.holder) {
+            Some(other) => {
+                for used_by in entry.used_by {
+                    if !other.used_by.contains(&used_by) {
+                        other.used_by.push(used_by);
+                    }
+                }
+            }
+            None => self.0.push(entry),
+        }
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|entry| entry.name == name)
+    }
+
+    /// kubeadm's names first, as `kubeadm certs check-expiration` sorts them, then the others; a
+    /// name that two files share is followed by the path.
+    pub(super) fn sorted(mut self) -> Vec<Entry> {
+        self.0.sort_by(|one, other| {
+            let is_path = |entry: &Entry| entry.name.starts_with('/');
+            (is_path(one), &one.name, one.holder.path()).cmp(&(
+                is_path(other),
+                &other.name,
+                other.holder.path(),
+            ))
+        });
+        let mut names: Vec<String> = Vec::new();
+        for entry in &mut self.0 {
+            if names.contains(&entry.name) {
+                entry.name = entry.holder.path().display().to_string();
+            }
+            names.push(entry.name.clone());
+        }
+        self.0
+    }
+}
+
+/// What the flags of components name.
+pub(super) fn from_flags(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Entries) {
+    for component in scene.components {
+        for row in KEY_PAIRS
+            .iter()
+            .filter(|row| row.component == component.kind)
+        {
+            let Some(certificate) = component.host_path(row.certificate) else {
+                continue;
+            };
+            let key = component
+                .host_path(row.key)
+                .or_else(|| key_beside(&certificate));
+            let name = match (row.kubeadm_name, row.role) {
+                (Some(name), _) => name.to_owned(),
+                (None, Role::KubeletServing) => "kubelet-server".to_owned(),
+                (None, _) => certificate.display().to_string(),
+            };
+            let entry = file_entry(
+                reader,
+                FileEntry {
+                    name,
+                    role: row.role,
+                    certificate,
+                    key,
+                    used_by: vec![UsedBy {
+                        component: component.kind,
+                        flag: row.certificate.to_owned(),
+                    }],
+                    expected_authority: row.authority.map(|name| name.as_str().to_owned()),
+                    required: true,
+                },
+            );
+            entries.add(entry);
+        }
+    }
+}
+
+/// What kubeadm's table demands here, unless a flag named it.
+pub(super) fn from_table(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Entries) {
+    let has_etcd = scene.component(ComponentKind::Etcd).is_some();
+    for row in KUBEADM.certificates {
+        if entries.has(row.name) {
+            continue;
+        }
+        let certificate = scene.pki_folder.join(format!("{}.crt", row.file_base));
+        let exists = reader.symlink_metadata(&certificate).is_some();
+        let is_etcds = matches!(
+            row.role,
+            Role::EtcdServer | Role::EtcdPeer | Role::EtcdHealthcheckClient
+        );
+        let required = scene.is_control_plane && (has_etcd || !is_etcds);
+        if !exists && !required {
+            continue;
+        }
+        let entry = file_entry(
+            reader,
+            FileEntry {
+                name: row.name.to_owned(),
+                role: row.role,
+                key: Some(scene.pki_folder.join(format!("{}.key", row.file_base))),
+                certificate,
+                used_by: Vec::new(),
+                expected_authority: Some(row.authority.as_str().to_owned()),
+                // Only what no flag names: a hand-made cluster need not have it.
+                required: false,
+            },
+        );
+        entries.add(entry);
+    }
+}
+
+/// What is known of a certificate file before it is read.
+pub(super) struct FileEntry {
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) certificate: PathBuf,
+    pub(super) key: Option<PathBuf>,
+    pub(super) used_by: Vec<UsedBy>,
+    pub(super) expected_authority: Option<String>,
+    pub(super) required: bool,
+}
+
+/// Reads a certificate file and the key beside it.
+pub(super) fn file_entry(reader: &mut Reader<'_>, file: FileEntry) -> Entry {
+    let (chain, problem) = read_chain(reader, &file.certificate);
+    let key = match &file.key {
+        Some(path) => key_state(reader, path),
+        None => KeyState::NotExpected,
+    };
+    Entry {
+        name: file.name,
+        role: file.role,
+        holder: Holder::Files {
+            certificate: file.certificate,
+            key: file.key,
+        },
+        used_by: file.used_by,
+        chain,
+        key,
+        trusts: Vec::new(),
+        expected_authority: file.expected_authority,
+        problem,
+        embedded_copy: None,
+        required: file.required,
+    }
+}
+
+/// The certificates of a PEM file, or what stands in the way.
+pub(super) fn read_chain(
+    reader: &mut Reader<'_>,
+    path: &std::path::Path,
+) -> (Vec<Certificate>, Option<String>) {
+    match reader.read(path) {
+        Read::Contents(contents, _) => match pem::certificates(danger::open(&contents)) {
+            Ok(chain) if chain.is_empty() => (
+                chain,
+                Some(format!("{} holds no certificate", path.display())),
+            ),
+            Ok(chain) => (chain, None),
+            Err(error) => (Vec::new(), Some(format!("{}: {error}", path.display()))),
+        },
+        Read::Missing => (Vec::new(), None),
+        Read::Problem(reason) => (Vec::new(), Some(reason)),
+    }
+}

@@ -1,0 +1,181 @@
+//! Kubeconfigs: those that flags name, then kubeadm's; the kubelet's has a room of its own.
+
+use super::Scene;
+use super::authorities::key_state;
+use super::entries::{Entries, FileEntry, file_entry};
+use super::reader::{Read, Reader};
+use kubepki_core::formats::kubeconfig::{KeyMaterial, Kubeconfig, PublicMaterial};
+use kubepki_core::layouts::KUBEADM;
+use kubepki_core::layouts::component_files::KUBECONFIGS;
+use kubepki_core::model::{Entry, Holder, KeyState, Role, UsedBy};
+use kubepki_keys::public_half;
+use kubepki_sealed::Sealed;
+use kubepki_x509::{Certificate, pem};
+use std::path::{Path, PathBuf};
+
+pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Entries) {
+    for component in scene.components {
+        for row in KUBECONFIGS.iter().filter(|row| {
+            row.component == component.kind
+                && !matches!(row.role, Role::KubeletClient | Role::Bootstrap)
+        }) {
+            let Some(path) = component.host_path(row.flag) else {
+                continue;
+            };
+            let name = row
+                .kubeadm_name
+                .map_or_else(|| path.display().to_string(), ToOwned::to_owned);
+            let used_by = vec![UsedBy {
+                component: component.kind,
+                flag: row.flag.to_owned(),
+            }];
+            if let Some(entry) = entry(reader, &path, name, row.role, used_by, true) {
+                entries.add(entry);
+            }
+        }
+    }
+    for row in KUBEADM.kubeconfigs {
+        if entries.has(row.name) || matches!(row.role, Role::KubeletClient | Role::Bootstrap) {
+            continue;
+        }
+        let path = Path::new(KUBEADM.kubeconfig_folder).join(row.name);
+        if reader.symlink_metadata(&path).is_none() {
+            continue;
+        }
+        let name = row.name.to_owned();
+        if let Some(entry) = entry(reader, &path, name, row.role, Vec::new(), false) {
+            entries.add(entry);
+        }
+    }
+}
+
+/// The entry of a kubeconfig's current user: embedded, or the files it names. `None` when the user
+/// has no certificate (a token, an exec plugin).
+pub(super) fn entry(
+    reader: &mut Reader<'_>,
+    path: &Path,
+    name: String,
+    role: Role,
+    used_by: Vec<UsedBy>,
+    required: bool,
+) -> Option<Entry> {
+    let blank = |user: String, problem: Option<String>| Entry {
+        name: name.clone(),
+        role,
+        holder: Holder::Kubeconfig {
+            path: path.to_owned(),
+            user,
+        },
+        used_by: used_by.clone(),
+        chain: Vec::new(),
+        key: KeyState::NotExpected,
+        trusts: Vec::new(),
+        expected_authority: Some("ca".to_owned()),
+        problem,
+        embedded_copy: None,
+        required,
+    };
+    let (contents, mode) = match reader.read(path) {
+        Read::Contents(contents, mode) => (contents, mode),
+        Read::Missing => return Some(blank(String::new(), None)),
+        Read::Problem(reason) => return Some(blank(String::new(), Some(reason))),
+    };
+    let kubeconfig = match Kubeconfig::parse(&contents) {
+        Ok(kubeconfig) => kubeconfig,
+        Err(error) => {
+            let reason = format!("{}: {error}", path.display());
+            return Some(blank(String::new(), Some(reason)));
+        }
+    };
+    let Some(user) = kubeconfig.current_user() else {
+        let reason = format!("{}: its current context names no user", path.display());
+        return Some(blank(String::new(), Some(reason)));
+    };
+    let trusts = trusted(reader, path, &kubeconfig);
+    match &user.client_certificate {
+        None => None,
+        Some(PublicMaterial::Embedded(certificate)) => {
+            let mut entry = blank(user.name.clone(), None);
+            match pem::certificates(certificate) {
+                Ok(chain) if chain.is_empty() => {
+                    entry.problem = Some(format!(
+                        "{}: client-certificate-data holds no certificate",
+                        path.display()
+                    ));
+                }
+                Ok(chain) => entry.chain = chain,
+                Err(error) => entry.problem = Some(format!("{}: {error}", path.display())),
+            }
+            entry.key = match &user.client_key {
+                Some(KeyMaterial::Embedded(key)) => match public_half(key) {
+                    Ok(half) => KeyState::Present {
+                        public_key: half.public_key,
+                        mode,
+                    },
+                    Err(error) => KeyState::Unreadable(format!("{}: {error}", path.display())),
+                },
+                Some(other) => match other.path_from(folder(path)) {
+                    Some(path) => key_state(reader, &path),
+                    None => KeyState::Absent,
+                },
+                None => KeyState::Absent,
+            };
+            entry.trusts = trusts;
+            Some(entry)
+        }
+        Some(file) => {
+            let certificate = file.path_from(folder(path))?;
+            let key = user
+                .client_key
+                .as_ref()
+                .and_then(|key| key.path_from(folder(path)));
+            Some(file_entry(
+                reader,
+                FileEntry {
+                    name,
+                    role,
+                    certificate,
+                    key,
+                    used_by,
+                    expected_authority: Some("ca".to_owned()),
+                    required,
+                },
+            ))
+        }
+    }
+}
+
+/// The embedded CA certificates of the current cluster; those behind a path are an authority's file.
+fn trusted(reader: &mut Reader<'_>, path: &Path, kubeconfig: &Kubeconfig) -> Vec<Certificate> {
+    let embedded = kubeconfig
+        .current_cluster()
+        .and_then(|cluster| cluster.certificate_authority.as_ref())
+        .and_then(PublicMaterial::embedded);
+    let Some(embedded) = embedded else {
+        return Vec::new();
+    };
+    match pem::certificates(embedded) {
+        Ok(certificates) => certificates,
+        Err(error) => {
+            reader.gap(path, format!("certificate-authority-data: {error}"));
+            Vec::new()
+        }
+    }
+}
+
+/// The folder that relative paths in a kubeconfig start from.
+pub(super) fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
+/// The certificate and key files that a kubeconfig's current user names, if it names files.
+pub(super) fn named_files(path: &Path, contents: &Sealed) -> Option<(PathBuf, Option<PathBuf>)> {
+    let kubeconfig = Kubeconfig::parse(contents).ok()?;
+    let user = kubeconfig.current_user()?;
+    let certificate = user.client_certificate.as_ref()?.path_from(folder(path))?;
+    let key = user
+        .client_key
+        .as_ref()
+        .and_then(|key| key.path_from(folder(path)));
+    Some((certificate, key))
+}

@@ -1,0 +1,101 @@
+//! Discovery: what is on a host, as an [`Inventory`]. Reads only.
+//!
+//! Flags come first: what a component really reads stands in its manifest, unit file or command line
+//! and in the kubeconfigs that those name. kubeadm's table says the rest. Nothing is judged here, and
+//! what cannot be seen becomes a gap or an entry's problem, never an error.
+
+mod authorities;
+mod components;
+mod entries;
+mod kubeconfigs;
+mod kubelet;
+pub(crate) mod reader;
+mod service_account;
+
+use crate::ports::{HostError, HostRead};
+use jiff::Timestamp;
+use kubepki_core::layouts::KUBEADM;
+use kubepki_core::model::{ComponentKind, Gap, Inventory};
+use reader::Reader;
+use std::path::PathBuf;
+
+/// What discovery is told.
+#[derive(Clone, Debug)]
+pub struct DiscoverOptions {
+    /// The folder with kubeadm's certificates, for what no flag names.
+    pub pki_folder: PathBuf,
+}
+
+impl Default for DiscoverOptions {
+    fn default() -> Self {
+        Self {
+            pki_folder: PathBuf::from(KUBEADM.pki_folder),
+        }
+    }
+}
+
+/// Looks at a host.
+///
+/// # Errors
+/// Only when the host cannot even say its name; everything else that fails is a gap.
+pub fn discover(
+    host: &dyn HostRead,
+    options: &DiscoverOptions,
+    now: Timestamp,
+) -> Result<Inventory, HostError> {
+    let name = host.hostname()?;
+    let mut reader = Reader::new(host);
+    let found = components::find(&mut reader);
+    let is_control_plane = found
+        .components
+        .iter()
+        .any(|component| component.kind == ComponentKind::KubeApiserver);
+    let scene = Scene {
+        components: &found.components,
+        pki_folder: &options.pki_folder,
+        is_control_plane,
+    };
+    let authorities = authorities::find(&mut reader, &scene);
+    let mut entries = entries::Entries::default();
+    entries::from_flags(&mut reader, &scene, &mut entries);
+    kubeconfigs::find(&mut reader, &scene, &mut entries);
+    kubelet::find(&mut reader, &scene, &mut entries);
+    entries::from_table(&mut reader, &scene, &mut entries);
+    let service_account_keys = service_account::find(&mut reader, &scene);
+    let entries = entries.sorted();
+    let node_name = kubelet::node_name(&found.components, &entries, &name);
+    if !host.is_live() {
+        reader.gaps.push(Gap::new(
+            "processes",
+            "files of another root: what runs and what it serves cannot be asked",
+        ));
+    }
+    Ok(Inventory {
+        host: name,
+        observed_at: now,
+        live: host.is_live(),
+        components: found.components,
+        authorities,
+        entries,
+        service_account_keys,
+        node_name,
+        static_pod_folders: found.static_pod_folders,
+        files: reader.files,
+        gaps: reader.gaps,
+    })
+}
+
+/// What every finder looks at.
+struct Scene<'a> {
+    components: &'a [kubepki_core::model::Component],
+    pki_folder: &'a std::path::Path,
+    is_control_plane: bool,
+}
+
+impl Scene<'_> {
+    fn component(&self, kind: ComponentKind) -> Option<&kubepki_core::model::Component> {
+        self.components
+            .iter()
+            .find(|component| component.kind == kind)
+    }
+}
