@@ -85,21 +85,22 @@ impl Host {
     /// answers the files that changed.
     pub fn age_with(&self, days: i64, aftermath: Aftermath) -> Result<Vec<String>> {
         let changed = self.age_files(days)?;
-        let ended = days >= 0;
         if aftermath == Aftermath::Restarted && self.kubelet_is_healthy()? {
             self.restart_static_pods()?;
         }
         self.shell("systemctl restart kubelet")?;
-        if !ended {
-            wait::until("kubelet", Duration::from_secs(60), || {
-                self.kubelet_is_healthy()
-            })?;
+        let has_api = self
+            .path("/etc/kubernetes/manifests/kube-apiserver.yaml")
+            .is_file();
+        if days < 0 {
+            self.wait_for_health(has_api)?;
             return Ok(changed);
         }
         self.wait_for_kubelet_locked_out()?;
-        if self.path("/etc/kubernetes/admin.conf").is_file() {
-            if aftermath == Aftermath::RanOn {
-                self.wait_for_ended_certificate_served()?;
+        if has_api {
+            match aftermath {
+                Aftermath::Restarted => self.wait_for_the_end_of_the_api_server()?,
+                Aftermath::RanOn => self.wait_for_ended_certificate_served()?,
             }
             self.wait_for_refusal()?;
         }
@@ -152,15 +153,11 @@ impl Host {
 
     fn aged_pem(&self, pem: &str, days: i64, authority: &str, work: &Path) -> Result<String> {
         let (certificate, key) = self.authority(authority)?;
-        first_certificate_aged(
-            pem,
-            days,
-            &Signer {
-                certificate: &certificate,
-                key: &key,
-            },
-            work,
-        )
+        let signer = Signer {
+            certificate: Some(&certificate),
+            key: &key,
+        };
+        first_certificate_aged(pem, days, &signer, work)
     }
 
     fn aged_kubeconfig(&self, text: &str, days: i64, work: &Path) -> Result<String> {
@@ -239,11 +236,29 @@ impl Host {
         Ok(self.exec(healthz)?.success())
     }
 
+    fn wait_for_health(&self, has_api: bool) -> Result<()> {
+        let what = format!("kubelet on {}", self.name());
+        wait::until(&what, Duration::from_secs(60), || self.kubelet_is_healthy())?;
+        let ready = "kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz";
+        let what = format!("the API server on {}", self.name());
+        wait::until(&what, Duration::from_secs(90), || {
+            Ok(!has_api || self.exec(ready.split(' '))?.success())
+        })
+    }
+
     fn wait_for_kubelet_locked_out(&self) -> Result<()> {
         let what = format!("kubelet on {} to fail again and again", self.name());
         wait::until(&what, Duration::from_secs(90), || {
             let count = self.shell("systemctl show --property NRestarts --value kubelet")?;
             Ok(count.trim().parse::<u32>()? >= 2 && !self.kubelet_is_healthy()?)
+        })
+    }
+
+    /// It gives up when etcd has not let it in for 20 s, and kubelet is not there to start it again.
+    fn wait_for_the_end_of_the_api_server(&self) -> Result<()> {
+        let what = format!("the API server on {} to give up", self.name());
+        wait::until(&what, Duration::from_secs(90), || {
+            Ok(self.processes("kube-apiserver")?.is_empty())
         })
     }
 
@@ -301,12 +316,16 @@ fn aged_self_signed(pem: &str, days: i64, work: &Path) -> Result<String> {
         .arg("-out")
         .arg(&new)
         .run()?;
-    let signer = Signer {
-        certificate: &new,
+    let by_authority = Signer {
+        certificate: Some(&new),
+        key: &key,
+    };
+    let leaf = first_certificate_aged(&format!("{leaf}{end}"), days, &by_authority, work)?;
+    let by_itself = Signer {
+        certificate: None,
         key: &key,
     };
     let authority = fs_err::read_to_string(&new)?;
-    let leaf = first_certificate_aged(&format!("{leaf}{end}"), days, &signer, work)?;
-    let authority = first_certificate_aged(&authority, days, &signer, work)?;
+    let authority = first_certificate_aged(&authority, days, &by_itself, work)?;
     Ok(leaf + &authority)
 }

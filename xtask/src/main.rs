@@ -1,6 +1,10 @@
 //! Developer commands of kubepki: `cargo xtask {test,lab,bench,lint,dist}`. Nothing here is part of
 //! the product.
-#![expect(clippy::print_stdout, reason = "commands talk to the developer")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "commands talk to the developer"
+)]
 
 mod bench;
 mod dist;
@@ -10,6 +14,8 @@ mod packages;
 mod rooms;
 mod summary;
 mod test;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -35,13 +41,21 @@ enum Command {
     Dist(dist::Arguments),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
         Command::Test(arguments) => test::run(&arguments),
         Command::Lab(arguments) => lab::run(arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Lint => lint::run(),
         Command::Dist(arguments) => dist::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // without the trace that anyhow would add
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

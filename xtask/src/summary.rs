@@ -39,37 +39,42 @@ impl fmt::Display for Counts {
     }
 }
 
-/// What a runner's line adds to the counts, if it is one of its closing lines.
-///
-/// nextest closes once: `Summary [ 0.1s] 5 tests run: 3 passed (1 slow), 2 failed, 1 skipped`.
-/// `cargo test` closes each program: `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
-pub fn counts_in(line: &str) -> Option<Counts> {
-    let line = line.trim();
-    let parts = match line.strip_prefix("test result: ") {
-        Some(rest) => rest.split_once(". ")?.1,
-        None => line
-            .strip_prefix("Summary [")?
-            .split_once(": ")
-            .map_or("", |(_, parts)| parts),
-    };
-    let mut counts = Counts::default();
-    for part in parts.split([',', ';']) {
-        // `3 passed (1 slow)`: what is in brackets is counted in the number before
-        let plain = part.split('(').next().unwrap_or_default().trim();
-        let Some((number, what)) = plain.split_once(' ') else {
-            continue;
+/// A test runner, as far as its closing lines go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Closing {
+    /// `Summary [ 0.1s] 5 tests run: 3 passed (1 slow), 2 failed, 1 skipped`, once
+    Nextest,
+    /// `test result: ok. 3 passed; 0 failed; 1 ignored; …`, once for each program. nextest shows
+    /// such lines too, of tests that it has counted already.
+    CargoTest,
+}
+
+impl Closing {
+    /// The counts in a line, if it is a closing one.
+    pub fn counts_in(self, line: &str) -> Option<Counts> {
+        let parts = match self {
+            Closing::Nextest => line.trim().strip_prefix("Summary [")?.split_once(": ")?.1,
+            Closing::CargoTest => line.strip_prefix("test result: ")?.split_once(". ")?.1,
         };
-        let Ok(number) = number.parse::<usize>() else {
-            continue;
-        };
-        match what {
-            "passed" => counts.passed += number,
-            "skipped" | "ignored" => counts.skipped += number,
-            "failed" | "timed out" | "exec failed" | "failed to execute" => counts.failed += number,
-            _ => {}
+        let mut counts = Counts::default();
+        for part in parts.split([',', ';']) {
+            // `3 passed (1 slow)`: what is in brackets is counted in the number before
+            let plain = part.split('(').next().unwrap_or_default().trim();
+            let Some((number, what)) = plain.split_once(' ') else {
+                continue;
+            };
+            let Ok(number) = number.parse::<usize>() else {
+                continue;
+            };
+            match what {
+                "passed" => counts.passed += number,
+                "skipped" | "ignored" => counts.skipped += number,
+                "failed" | "timed out" | "exec failed" => counts.failed += number,
+                _ => {}
+            }
         }
+        Some(counts)
     }
-    Some(counts)
 }
 
 #[cfg(test)]
@@ -88,18 +93,21 @@ mod tests {
     fn nextest_is_read() {
         let line = "     Summary [   0.005s] 6 tests run: 3 passed (1 slow, 1 flaky), 1 failed, \
                     1 timed out, 1 exec failed, 2 skipped";
-        assert_eq!(counts_in(line), counts(3, 3, 2));
-        assert_eq!(
-            counts_in("Summary [ 1.2s] 1 test run: 1 passed, 0 skipped"),
-            counts(1, 0, 0)
-        );
+        assert_eq!(Closing::Nextest.counts_in(line), counts(3, 3, 2));
+        let line = "     Summary [ 1.2s] 1/4 tests run: 1 passed, 0 skipped";
+        assert_eq!(Closing::Nextest.counts_in(line), counts(1, 0, 0));
     }
 
     #[test]
     fn cargo_test_is_read() {
         let line = "test result: FAILED. 3 passed; 1 failed; 2 ignored; 0 measured; 9 filtered out; \
                     finished in 0.00s";
-        assert_eq!(counts_in(line), counts(3, 1, 2));
+        assert_eq!(Closing::CargoTest.counts_in(line), counts(3, 1, 2));
+        assert_eq!(
+            Closing::Nextest.counts_in(&format!("    {line}")),
+            None,
+            "counted already"
+        );
     }
 
     #[test]
@@ -110,7 +118,8 @@ mod tests {
             "",
             "running 3 tests",
         ] {
-            assert_eq!(counts_in(line), None, "{line}");
+            assert_eq!(Closing::Nextest.counts_in(line), None, "{line}");
+            assert_eq!(Closing::CargoTest.counts_in(line), None, "{line}");
         }
     }
 }

@@ -15,7 +15,7 @@ use kubepki_lab::{Cache, programs, repository};
 
 use crate::lint;
 use crate::packages;
-use crate::summary::{Counts, counts_in};
+use crate::summary::{Closing, Counts};
 
 /// Install what is missing, then run every tier of tests and count them
 #[derive(clap::Args)]
@@ -130,16 +130,16 @@ struct Runner {
 impl Runner {
     /// Runs tests on this terminal, and counts them from the runner's closing lines.
     fn run(&self, run: &Run) -> Result<Counts> {
-        let mut command = match &self.nextest {
+        let (mut command, closing) = match &self.nextest {
             Some(program) if !run.nextest.is_empty() => {
                 let mut command = Command::new(program);
                 command.arg("nextest").args(&run.nextest);
-                command
+                (command, Closing::Nextest)
             }
             _ => {
                 let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
                 command.args(&run.plain);
-                command
+                (command, Closing::CargoTest)
             }
         };
         let (reader, writer) = std::io::pipe()?;
@@ -157,7 +157,7 @@ impl Runner {
             let line = line?;
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
-            if let Some(more) = counts_in(&line) {
+            if let Some(more) = closing.counts_in(&line) {
                 counts += more;
             }
         }
