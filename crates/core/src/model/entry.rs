@@ -65,6 +65,16 @@ impl fmt::Display for Holder {
     }
 }
 
+/// A user of a kubeconfig.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KubeconfigUser {
+    /// The kubeconfig.
+    pub path: PathBuf,
+    /// The user.
+    pub user: String,
+}
+
 /// The private key beside a certificate, as far as discovery may know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyState {
@@ -125,6 +135,9 @@ pub struct Entry {
     pub expected_authority: Option<String>,
     /// Why the certificate could not be read, when it could not.
     pub problem: Option<String>,
+    /// For the kubelet's certificate store: a kubeconfig that still embeds an older copy. The kubelet
+    /// looks at that one first when it starts, and gives up when it has expired.
+    pub embedded_copy: Option<KubeconfigUser>,
     /// Whether its absence is worth a word (kubeadm's table demands it here).
     pub required: bool,
 }

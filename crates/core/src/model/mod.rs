@@ -10,7 +10,7 @@ pub mod role;
 
 pub use component::{Component, RunningProcess, RunsAs};
 pub use component_kind::ComponentKind;
-pub use entry::{Entry, Holder, KeyState, UsedBy};
+pub use entry::{Entry, Holder, KeyState, KubeconfigUser, UsedBy};
 pub use finding::{Finding, Severity};
 pub use gap::Gap;
 pub use inventory::{Authority, Inventory, ServiceAccountKey, ServiceAccountKeyContents};

@@ -3,7 +3,7 @@
 //! Format: JSON, `apiVersion: kubepki.dev/v1alpha1`, `kind: Plan`. The id is the SHA-256 of the
 //! content without the id, so that an edited plan is noticed.
 
-use crate::model::{ComponentKind, Holder, Role, RunsAs};
+use crate::model::{ComponentKind, Holder, KubeconfigUser, Role, RunsAs};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -32,6 +32,9 @@ pub struct Plan {
     pub basis: Vec<BasisFile>,
     /// Certificates to issue, authorities first.
     pub issuances: Vec<Issuance>,
+    /// Files to bring back from a backup instead of issuing anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restoration: Option<Restoration>,
     /// Kubeconfigs that only get new CA data.
     pub trust_updates: Vec<TrustUpdate>,
     /// Components that must take up what was written, in order.
@@ -75,7 +78,7 @@ pub struct Issuance {
     /// Where it goes.
     pub destination: Holder,
     /// A kubeconfig whose user is pointed at `destination` instead of holding the certificate.
-    pub point_kubeconfig: Option<PathBuf>,
+    pub point_kubeconfig: Option<KubeconfigUser>,
     /// For a kubeconfig: the file whose whole bundle becomes its cluster's CA data.
     pub trust_bundle: Option<PathBuf>,
 }
@@ -184,6 +187,18 @@ pub enum TakeUp {
     Restart,
 }
 
+/// Files that come back from a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restoration {
+    /// The archive on the host.
+    pub archive: PathBuf,
+    /// Paths in it that are brought back; those that were absent then are removed.
+    pub paths: Vec<PathBuf>,
+    /// The run that is undone, when it is one.
+    pub undoes: Option<String>,
+}
+
 /// What one component has to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -236,7 +251,7 @@ pub enum PlanFileError {
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.issuances.is_empty() && self.trust_updates.is_empty()
+        self.issuances.is_empty() && self.trust_updates.is_empty() && self.restoration.is_none()
     }
 
     /// Gives the plan the id of its content.
@@ -304,12 +319,15 @@ impl Plan {
                     }
                 }
             }
-            if let Some(path) = &issuance.point_kubeconfig {
-                add(path);
+            if let Some(user) = &issuance.point_kubeconfig {
+                add(&user.path);
             }
         }
         for update in &self.trust_updates {
             add(&update.kubeconfig);
+        }
+        for path in self.restoration.iter().flat_map(|it| &it.paths) {
+            add(path);
         }
         for action in &self.components {
             if let RunsAs::StaticPod { manifest, .. } = &action.runs_as {

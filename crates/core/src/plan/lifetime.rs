@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Span, Timestamp, ToSpan, civil::Date};
 use std::str::FromStr;
 
 /// Start of validity.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub enum StartRule {
     /// This span before now (five minutes by default, as kubeadm's `CertificateBackdate`).
     Before(Span),
@@ -14,7 +14,7 @@ pub enum StartRule {
 }
 
 /// End of validity.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub enum EndRule {
     /// This long after now.
     For(Span),
@@ -69,6 +69,11 @@ impl FromStr for EndRule {
 }
 
 impl StartRule {
+    /// Whether this is what nobody asked for: five minutes before now.
+    pub fn is_default(&self) -> bool {
+        matches!(self, Self::Before(back) if back.fieldwise() == 5.minutes().fieldwise())
+    }
+
     /// The time it names, seen from `now`, to the second.
     pub fn resolve(&self, now: Timestamp) -> Result<Timestamp, LifetimeSyntaxError> {
         match self {

@@ -10,9 +10,12 @@ pub mod endpoints;
 pub mod lifetime;
 pub mod names;
 pub mod renew;
+pub mod restore;
 
 pub use document::{
-    BasisFile, ComponentAction, Issuance, KeyChoice, Notice, Origin, Plan, Signer, TakeUp, TrustUpdate,
+    BasisFile, ComponentAction, Issuance, KeyChoice, Notice, Origin, Plan, PlanFileError, Restoration, Signer, TakeUp, TrustUpdate,
 };
 pub use lifetime::{EndRule, StartRule};
+pub use names::NameEdits;
 pub use renew::{Refusal, RenewRequest, Selection, plan_renewal};
+pub use restore::plan_restoration;

@@ -11,7 +11,8 @@ use super::lifetime::{EndRule, LifetimeSyntaxError, StartRule};
 use super::names::{NameEdits, NoSuchName};
 use crate::assess::renewable::{NotRenewable, SigningAuthority, signing_authority};
 use crate::model::{
-    Authority, ComponentKind, Entry, Holder, Inventory, KeyState, Role, RunsAs, UsedBy,
+    Authority, ComponentKind, Entry, Holder, Inventory, KeyState, KubeconfigUser, Role, RunsAs,
+    UsedBy,
 };
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use kubepki_x509::{Certificate, KeyAlgorithm, ValidityState};
@@ -78,7 +79,7 @@ impl RenewRequest {
         !self.reuse_key
             && self.key_type.is_none()
             && self.names.is_empty()
-            && self.start == StartRule::default()
+            && self.start.is_default()
     }
 }
 
@@ -394,6 +395,8 @@ impl<'a> Planner<'a> {
         };
         let trust_bundle = self.trust_bundle(entry);
         self.add_basis(entry, &signer, &destination, trust_bundle.as_deref());
+        self.basis
+            .extend(point_kubeconfig.as_ref().map(|user| user.path.clone()));
         if !matches!(signer, Signer::Request { .. }) {
             self.changed
                 .push((entry.name.clone(), entry.used_by.clone()));
@@ -564,13 +567,20 @@ impl<'a> Planner<'a> {
     }
 
     /// Where the new certificate goes, and the kubeconfig that must be pointed there.
-    fn destination(&self, entry: &Entry) -> (Holder, Option<PathBuf>) {
+    fn destination(&self, entry: &Entry) -> (Holder, Option<KubeconfigUser>) {
         let stamp = self.now.strftime("%Y-%m-%d-%H-%M-%S");
         match &entry.holder {
-            Holder::CertificateStore { link, .. } => (rotating(link, &stamp.to_string()), None),
-            Holder::Kubeconfig { path, .. } if entry.role == Role::KubeletClient => {
+            Holder::CertificateStore { link, .. } => (
+                rotating(link, &stamp.to_string()),
+                entry.embedded_copy.clone(),
+            ),
+            Holder::Kubeconfig { path, user } if entry.role == Role::KubeletClient => {
                 let link = self.kubelet_store().join("kubelet-client-current.pem");
-                (rotating(&link, &stamp.to_string()), Some(path.clone()))
+                let copy = KubeconfigUser {
+                    path: path.clone(),
+                    user: user.clone(),
+                };
+                (rotating(&link, &stamp.to_string()), Some(copy))
             }
             other => (other.clone(), None),
         }
@@ -702,6 +712,7 @@ impl<'a> Planner<'a> {
             created_at: self.now,
             basis,
             issuances: self.issuances,
+            restoration: None,
             trust_updates,
             components,
             static_pod_folders: self.inventory.static_pod_folders.clone(),
