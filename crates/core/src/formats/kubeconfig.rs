@@ -14,6 +14,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use kubepki_sealed::{Sealed, danger};
 
 use super::yaml::{self, NodeRef, YamlError};
+use super::yaml_edit::EditError;
 
 /// Go's decoder, which reads kubeconfigs and Secrets, wants padding and skips line ends.
 pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -38,6 +39,29 @@ pub enum KubeconfigError {
         /// The `kind` found.
         found: String,
     },
+    /// There is no such user or cluster, or no context leads to it.
+    #[error("no {wanted} in this kubeconfig")]
+    NotFound {
+        /// What was looked for, by kind and name.
+        wanted: String,
+    },
+    /// Something is named by its path, where it should stand in the kubeconfig itself.
+    #[error("{field} of {owner} is not in this kubeconfig")]
+    NotEmbedded {
+        /// The field.
+        field: &'static str,
+        /// The user whose field it is.
+        owner: String,
+    },
+    /// The cluster is not verified at all, and kubectl refuses authorities beside that.
+    #[error("cluster {cluster} has insecure-skip-tls-verify: remove it before naming authorities")]
+    InsecureCluster {
+        /// The cluster.
+        cluster: String,
+    },
+    /// The text could not be edited.
+    #[error(transparent)]
+    Edit(#[from] EditError),
     /// A `…-data` field is not base64.
     #[error("{field} of {owner} is not base64")]
     NotBase64 {
@@ -55,6 +79,10 @@ impl KubeconfigError {
             Self::Yaml(error) => error.code(),
             Self::NotAKubeconfig { .. } => "not-a-kubeconfig",
             Self::NotBase64 { .. } => "kubeconfig-not-base64",
+            Self::NotFound { .. } => "kubeconfig-not-found",
+            Self::NotEmbedded { .. } => "kubeconfig-not-embedded",
+            Self::InsecureCluster { .. } => "kubeconfig-insecure-cluster",
+            Self::Edit(error) => error.code(),
         }
     }
 }
@@ -195,6 +223,24 @@ impl Kubeconfig {
         self.users.iter().find(|user| user.name == name)
     }
 
+    /// The embedded client certificate of a user, PEM.
+    pub fn client_certificate_data(&self, user: &str) -> Result<&[u8], KubeconfigError> {
+        let found = self.user(user).ok_or_else(|| not_found("user", user))?;
+        let certificate = found
+            .client_certificate
+            .as_ref()
+            .and_then(PublicMaterial::embedded);
+        certificate.ok_or_else(|| not_embedded("client-certificate-data", user))
+    }
+
+    /// The embedded client key of a user, PEM.
+    pub fn client_key_data(&self, user: &str) -> Result<Sealed, KubeconfigError> {
+        let found = self.user(user).ok_or_else(|| not_found("user", user))?;
+        let key = found.client_key.as_ref().and_then(KeyMaterial::embedded);
+        let key = key.ok_or_else(|| not_embedded("client-key-data", user))?;
+        Ok(Sealed::new(danger::open(key).to_vec()))
+    }
+
     /// A cluster by name.
     pub fn cluster(&self, name: &str) -> Option<&Cluster> {
         self.clusters.iter().find(|cluster| cluster.name == name)
@@ -311,6 +357,19 @@ pub(super) fn check_kind(root: NodeRef<'_>) -> Result<(), KubeconfigError> {
 fn not_a_kubeconfig(found: &str) -> KubeconfigError {
     KubeconfigError::NotAKubeconfig {
         found: found.to_owned(),
+    }
+}
+
+pub(super) fn not_found(kind: &str, name: &str) -> KubeconfigError {
+    KubeconfigError::NotFound {
+        wanted: format!("{kind} {name}"),
+    }
+}
+
+fn not_embedded(field: &'static str, user: &str) -> KubeconfigError {
+    KubeconfigError::NotEmbedded {
+        field,
+        owner: format!("user {user}"),
     }
 }
 

@@ -6,9 +6,15 @@
 pub mod component_config;
 pub mod flags;
 pub mod kubeconfig;
+pub mod kubeconfig_edit;
 pub mod kubelet_config;
 pub mod path_map;
+pub mod pem_edit;
 pub mod shell_words;
 pub mod static_pod;
+mod static_pod_edit;
 pub mod unit_file;
 pub mod yaml;
+pub mod yaml_edit;
+mod yaml_spelling;
+mod yaml_splice;

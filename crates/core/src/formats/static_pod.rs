@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use super::flags::Flags;
 use super::path_map::normalized;
 pub use super::path_map::{Mount, PathMap};
+pub use super::static_pod_edit::RESTARTED_AT;
 use super::yaml::{self, NodeRef, YamlError};
+use super::yaml_edit::EditError;
 use crate::model::component_kind::ComponentKind;
 
 /// Why a text is not a static pod.
@@ -20,6 +22,9 @@ pub enum StaticPodError {
     /// Neither YAML nor JSON.
     #[error(transparent)]
     Yaml(#[from] YamlError),
+    /// The text could not be edited.
+    #[error(transparent)]
+    Edit(#[from] EditError),
     /// Some other object.
     #[error("not a pod: expected kind Pod of apiVersion v1, found kind {kind} of {api_version}")]
     NotAPod {
@@ -35,6 +40,7 @@ impl StaticPodError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Yaml(error) => error.code(),
+            Self::Edit(error) => error.code(),
             Self::NotAPod { .. } => "not-a-pod",
         }
     }

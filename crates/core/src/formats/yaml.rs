@@ -28,6 +28,14 @@ pub enum YamlError {
         /// Offset of the first byte that is not UTF-8.
         offset: usize,
     },
+    /// Aliases repeat parts of the text so often, or nest so deeply, that it would not end well.
+    #[error("aliases repeat parts of this YAML {nodes} times, or nest {depth} deep")]
+    TooManyAliases {
+        /// Nodes after every alias was replaced by what it stands for.
+        nodes: u64,
+        /// Depth of nesting, likewise.
+        depth: u64,
+    },
     /// The text breaks YAML's grammar.
     #[error("not valid YAML or JSON at line {line}, column {column}: {reason}")]
     Syntax {
@@ -46,6 +54,7 @@ impl YamlError {
         match self {
             Self::NotUtf8 { .. } => "not-utf8",
             Self::Syntax { .. } => "yaml-syntax",
+            Self::TooManyAliases { .. } => "yaml-too-many-aliases",
         }
     }
 }
@@ -71,7 +80,11 @@ pub fn parse(text: &str) -> Result<Vec<Document<'_>>, YamlError> {
         let range = span.byte_range().unwrap_or(0..0);
         match event {
             Event::DocumentStart(..) => building = Some(Builder::default()),
-            Event::DocumentEnd => documents.extend(building.take().map(Builder::finish)),
+            Event::DocumentEnd => {
+                if let Some(builder) = building.take() {
+                    documents.push(builder.finish()?);
+                }
+            }
             other => {
                 if let Some(builder) = &mut building {
                     builder.take(other, range, span.start.line());
@@ -138,7 +151,6 @@ pub(super) enum Content<'t> {
         style: ScalarStyle,
     },
     Sequence {
-        style: CollectionStyle,
         items: Vec<usize>,
     },
 }
@@ -251,7 +263,7 @@ impl<'d> NodeRef<'d> {
     /// The items of a sequence; none for anything else.
     pub fn items(self) -> impl Iterator<Item = NodeRef<'d>> {
         let items = match self.resolved().and_then(NodeRef::content) {
-            Some(Content::Sequence { items, .. }) => items.as_slice(),
+            Some(Content::Sequence { items }) => items.as_slice(),
             _ => &[],
         };
         items.iter().map(move |index| NodeRef {
@@ -340,12 +352,26 @@ impl<'d> NodeRef<'d> {
     }
 }
 
-/// Builds one document from events, with a stack of its own: nesting must not eat the thread's.
+/// A node with everything below it, aliases replaced by what they stand for.
+#[derive(Clone, Copy)]
+struct Extent {
+    nodes: u64,
+    depth: u64,
+}
+
+/// Ordinary manifests have no alias at all; these leave room for every honest use of them, while
+/// a walk over the tree stays short and its recursion shallow.
+const MOST_ALIASED_NODES: u64 = 1_000_000;
+const DEEPEST_NESTING: u64 = 1_000;
+
+/// Builds one document from events, with a stack of its own.
 #[derive(Default)]
 struct Builder<'t> {
     nodes: Vec<Node<'t>>,
+    extents: Vec<Extent>,
     open: Vec<Open>,
     anchors: BTreeMap<usize, usize>,
+    has_aliases: bool,
 }
 
 struct Open {
@@ -367,76 +393,113 @@ impl<'t> Builder<'t> {
                     Style::DoubleQuoted => ScalarStyle::DoubleQuoted,
                     Style::Literal | Style::Folded => ScalarStyle::Block,
                 };
-                let content = Content::Scalar { text, style };
-                self.add(content, span, line, anchor, tag.is_some());
+                let node = self.add(Content::Scalar { text, style }, span, line);
+                self.properties(node, anchor, tag.is_some());
             }
             Event::MappingStart(style, anchor, tag) => {
                 let content = Content::Mapping {
                     style: style_of(style),
                     entries: Vec::new(),
                 };
-                let node = self.add(content, span, line, anchor, tag.is_some());
-                self.open.push(Open { node, key: None });
+                self.open(content, span, line, anchor, tag.is_some());
             }
-            Event::SequenceStart(style, anchor, tag) => {
-                let content = Content::Sequence {
-                    style: style_of(style),
-                    items: Vec::new(),
-                };
-                let node = self.add(content, span, line, anchor, tag.is_some());
-                self.open.push(Open { node, key: None });
+            Event::SequenceStart(_, anchor, tag) => {
+                let content = Content::Sequence { items: Vec::new() };
+                self.open(content, span, line, anchor, tag.is_some());
             }
-            Event::MappingEnd | Event::SequenceEnd => {
-                if let Some(open) = self.open.pop()
-                    && let Some(node) = self.nodes.get_mut(open.node)
-                {
-                    node.span.end = span.end;
-                }
-            }
+            Event::MappingEnd | Event::SequenceEnd => self.close(span.end),
             Event::Alias(anchor) => {
-                let target = self.anchors.get(&anchor).copied().unwrap_or(usize::MAX);
-                self.add(Content::Alias(target), span, line, 0, false);
+                let target = self.anchors.get(&anchor).copied();
+                // A node inside itself has no end; it is read as nothing.
+                let target =
+                    target.filter(|target| !self.open.iter().any(|open| open.node == *target));
+                self.has_aliases = true;
+                self.add(Content::Alias(target.unwrap_or(usize::MAX)), span, line);
             }
             _ => {}
         }
     }
 
-    fn add(
+    fn open(
         &mut self,
         content: Content<'t>,
         span: Range<usize>,
         line: usize,
         anchor: usize,
         tagged: bool,
-    ) -> usize {
+    ) {
+        let node = self.add(content, span, line);
+        self.properties(node, anchor, tagged);
+        self.open.push(Open { node, key: None });
+    }
+
+    fn close(&mut self, end: usize) {
+        let Some(open) = self.open.pop() else { return };
+        if let Some(node) = self.nodes.get_mut(open.node) {
+            node.span.end = end;
+        }
+        // What was counted below the collection is counted below its parent too.
+        if let (Some(parent), Some(extent)) =
+            (self.open.last(), self.extents.get(open.node).copied())
+            && let Some(parent) = self.extents.get_mut(parent.node)
+        {
+            parent.nodes = parent.nodes.saturating_add(extent.nodes - 1);
+            parent.depth = parent.depth.max(extent.depth + 1);
+        }
+    }
+
+    fn add(&mut self, content: Content<'t>, span: Range<usize>, line: usize) -> usize {
         let index = self.nodes.len();
-        let anchored_or_tagged = anchor != 0 || tagged;
+        let extent = match &content {
+            Content::Alias(target) => self.extents.get(*target).copied(),
+            _ => None,
+        };
+        let extent = extent.unwrap_or(Extent { nodes: 1, depth: 1 });
+        self.extents.push(extent);
         self.nodes.push(Node {
             span,
             line,
-            anchored_or_tagged,
+            anchored_or_tagged: false,
             content,
         });
-        if anchor != 0 {
-            self.anchors.insert(anchor, index);
-        }
-        if let Some(open) = self.open.last_mut()
-            && let Some(parent) = self.nodes.get_mut(open.node)
-        {
-            match &mut parent.content {
-                Content::Sequence { items, .. } => items.push(index),
-                Content::Mapping { entries, .. } => match open.key.take() {
+        if let Some(open) = self.open.last_mut() {
+            if let Some(parent) = self.extents.get_mut(open.node) {
+                parent.nodes = parent.nodes.saturating_add(extent.nodes);
+                parent.depth = parent.depth.max(extent.depth + 1);
+            }
+            match self
+                .nodes
+                .get_mut(open.node)
+                .map(|parent| &mut parent.content)
+            {
+                Some(Content::Sequence { items }) => items.push(index),
+                Some(Content::Mapping { entries, .. }) => match open.key.take() {
                     None => open.key = Some(index),
                     Some(key) => entries.push((key, index)),
                 },
-                Content::Alias(_) | Content::Scalar { .. } => {}
+                _ => {}
             }
         }
         index
     }
 
-    fn finish(self) -> Document<'t> {
-        Document { nodes: self.nodes }
+    fn properties(&mut self, node: usize, anchor: usize, tagged: bool) {
+        if anchor != 0 {
+            self.anchors.insert(anchor, node);
+        }
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.anchored_or_tagged = anchor != 0 || tagged;
+        }
+    }
+
+    fn finish(self) -> Result<Document<'t>, YamlError> {
+        if self.has_aliases
+            && let Some(Extent { nodes, depth }) = self.extents.first().copied()
+            && (nodes > MOST_ALIASED_NODES || depth > DEEPEST_NESTING)
+        {
+            return Err(YamlError::TooManyAliases { nodes, depth });
+        }
+        Ok(Document { nodes: self.nodes })
     }
 }
 
