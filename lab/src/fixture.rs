@@ -11,6 +11,10 @@ use crate::host::Host;
 /// Every test's lab has this name; a lock keeps them apart.
 const NAME: &str = "test";
 
+/// Errors and last words; the rest would be the stacks of all its goroutines.
+const KUBELET_ERRORS: &str =
+    "journalctl --unit=kubelet --no-pager | grep -E ': [EF][0-9]{4} ' | tail --lines=15";
+
 /// A lab that a test holds. Dropping it takes it down, unless `KUBEPKI_LAB_KEEP` is set: then it
 /// stays for a look with `cargo xtask lab --name test …` until the next test needs it.
 pub struct Lab {
@@ -52,7 +56,7 @@ impl Lab {
     /// The end of each host's kubelet log, for a test that failed.
     fn last_words(&self) -> Result<()> {
         for host in self.cluster.hosts()? {
-            let log = host.exec(["journalctl", "--unit=kubelet", "--lines=15", "--no-pager"])?;
+            let log = host.exec(["sh", "-c", KUBELET_ERRORS])?;
             crate::say(&format!("kubelet on {}:\n{}", host.name(), log.stdout));
         }
         Ok(())

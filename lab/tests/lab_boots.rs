@@ -46,8 +46,11 @@ fn a_cluster_comes_up_and_ages_until_nobody_is_let_in() -> Result<()> {
         !active.success() || !healthz.success(),
         "kubelet still works"
     );
-    let log = host.shell("journalctl --unit=kubelet --no-pager --lines=40")?;
-    assert!(log.contains("unable to load bootstrap kubeconfig"), "{log}");
+    let fatal = host.shell("journalctl --unit=kubelet --no-pager | grep -E ': F[0-9]{4} '")?;
+    assert!(
+        fatal.contains("unable to load bootstrap kubeconfig"),
+        "{fatal}"
+    );
 
     // kubeadm itself agrees that all of it has ended, and 30 days ago
     let expiration = host.shell("kubeadm certs check-expiration --config /root/kubeadm.yaml")?;
