@@ -2,6 +2,8 @@
 //! pods and its ports. Flags given to the kubelet are stronger than this file.
 //! <https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/>
 
+use std::path::Path;
+
 use super::yaml::{self, NodeRef, YamlError};
 
 /// The fields of a `KubeletConfiguration` that matter here; none means not said in this file.
@@ -69,6 +71,21 @@ impl KubeletConfiguration {
             healthz_bind_address: other.healthz_bind_address.or(self.healthz_bind_address),
             healthz_port: other.healthz_port.or(self.healthz_port),
         }
+    }
+
+    /// This configuration with its relative paths taken from `folder`, the file's own, as the
+    /// kubelet takes them.
+    pub fn with_paths_from(mut self, folder: &Path) -> Self {
+        let paths = [
+            &mut self.static_pod_path,
+            &mut self.tls_cert_file,
+            &mut self.tls_private_key_file,
+            &mut self.client_ca_file,
+        ];
+        for path in paths.into_iter().flatten() {
+            *path = folder.join(&*path).to_string_lossy().into_owned();
+        }
+        self
     }
 
     fn of_node(root: NodeRef<'_>) -> Self {

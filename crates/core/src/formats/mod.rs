@@ -15,6 +15,7 @@ pub mod static_pod;
 mod static_pod_edit;
 pub mod unit_file;
 pub mod yaml;
+mod yaml_builder;
 pub mod yaml_edit;
 mod yaml_spelling;
 mod yaml_splice;

@@ -5,6 +5,8 @@
 //! digitalSignature, keyEncipherment and keyCertSign, with its own common name as DNS name.
 //! <https://kubernetes.io/docs/setup/best-practices/certificates/>
 
+use kubepki_x509::ExtendedKeyUsage;
+
 use crate::model::role::{AuthorityName, Role};
 
 /// Where things are and which there must be.
@@ -61,7 +63,7 @@ pub struct RequiredCertificate {
     /// The subject.
     pub subject: SubjectRule,
     /// The extended key usages.
-    pub usages: &'static [KeyPurpose],
+    pub usages: &'static [ExtendedKeyUsage],
     /// The subject alternative names.
     pub subject_alt_names: &'static [SubjectAltNameRule],
 }
@@ -100,16 +102,7 @@ pub struct KubeletCertificate {
     /// The subject, where it is not self-signed.
     pub subject: Option<SubjectRule>,
     /// The extended key usages.
-    pub usages: &'static [KeyPurpose],
-}
-
-/// What an extended key usage allows (RFC 5280 §4.2.1.12, KeyPurposeId).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyPurpose {
-    /// `serverAuth`
-    ServerAuth,
-    /// `clientAuth`
-    ClientAuth,
+    pub usages: &'static [ExtendedKeyUsage],
 }
 
 /// What the subject of a certificate must be.
@@ -349,10 +342,11 @@ const KUBELET_CERTIFICATES: &[KubeletCertificate] = &[
     },
 ];
 
-const CLIENT: &[KeyPurpose] = &[KeyPurpose::ClientAuth];
-const SERVER: &[KeyPurpose] = &[KeyPurpose::ServerAuth];
+const CLIENT: &[ExtendedKeyUsage] = &[ExtendedKeyUsage::ClientAuth];
+const SERVER: &[ExtendedKeyUsage] = &[ExtendedKeyUsage::ServerAuth];
 /// An etcd server is also a client of itself, through its gRPC gateway (etcd issue 9785).
-const SERVER_AND_CLIENT: &[KeyPurpose] = &[KeyPurpose::ServerAuth, KeyPurpose::ClientAuth];
+const SERVER_AND_CLIENT: &[ExtendedKeyUsage] =
+    &[ExtendedKeyUsage::ServerAuth, ExtendedKeyUsage::ClientAuth];
 
 const ETCD_SERVER_NAMES: &[SubjectAltNameRule] = &[
     SubjectAltNameRule::NodeName,
@@ -435,16 +429,6 @@ impl RequiredCertificate {
     const fn in_file(mut self, file_base: &'static str) -> Self {
         self.file_base = file_base;
         self
-    }
-}
-
-impl KeyPurpose {
-    /// As RFC 5280 spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ServerAuth => "serverAuth",
-            Self::ClientAuth => "clientAuth",
-        }
     }
 }
 

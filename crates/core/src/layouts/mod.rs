@@ -16,6 +16,7 @@ pub use component_files::{
     ServiceAccountKeyUse, TrustBundleFlag,
 };
 pub use kubeadm::{
-    KUBEADM, KeyPurpose, Layout, RequiredAuthority, RequiredCertificate, RequiredKubeconfig,
+    CommonNameRule, KUBEADM, KubeletCertificate, Layout, OrganizationRule, RequiredAuthority,
+    RequiredCertificate, RequiredKubeconfig, SubjectAltNameRule, SubjectRule,
 };
 pub use reload::{Reload, reload};
