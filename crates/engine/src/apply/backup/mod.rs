@@ -1,0 +1,24 @@
+//! Backups: one archive per run with every file that the run may touch.
+//!
+//! A plain tar file, 0600: `manifest.json` first, then the files under `files/`, so that any `tar`
+//! reads it on the day when this program does not. Encrypted ones are age files (age-encryption.org)
+//! around the same tar and end in `.age`. Archives are written under another name and renamed when
+//! complete.
+
+mod archive;
+mod collect;
+mod diff;
+mod encryption;
+mod error;
+mod manifest;
+mod restore;
+mod shelf;
+
+pub use archive::Archive;
+pub use collect::{Request, assemble};
+pub use diff::{Difference, PathState, diff};
+pub use encryption::{Protection, Unlock};
+pub use error::BackupError;
+pub use manifest::{Entry, Kind, Manifest};
+pub use restore::{Selection, restore_changes};
+pub use shelf::{Listed, Written, create, default_path, is_partial, list, read};

@@ -1,0 +1,127 @@
+//! Archives on the host: written, listed, read back.
+
+use super::archive::manifest_of;
+use super::collect::{Request, assemble};
+use super::encryption::{Protection, Unlock};
+use super::{Archive, BackupError, Manifest};
+use crate::apply::RunId;
+use crate::apply::store::BACKUPS;
+use crate::ports::{FileAttributes, HostErrorKind, HostRead, HostWrite};
+use std::path::{Path, PathBuf};
+
+/// No archive of certificates comes near it; reading one into memory must not exhaust the host.
+const ARCHIVE_LIMIT: u64 = 1 << 30;
+
+const PARTIAL: &str = ".kubepki-partial";
+
+/// An archive that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Where.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it holds.
+    pub manifest: Manifest,
+}
+
+/// An archive on the shelf.
+#[derive(Debug)]
+pub struct Listed {
+    /// Where.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it holds: `Ok(None)` when it is encrypted, an error when it cannot be read.
+    pub manifest: Result<Option<Manifest>, BackupError>,
+}
+
+/// Where a run's archive goes unless told otherwise.
+pub fn default_path(id: &RunId, protection: &Protection) -> PathBuf {
+    let ending = if matches!(protection, Protection::Plain) {
+        "tar"
+    } else {
+        "tar.age"
+    };
+    Path::new(BACKUPS).join(format!("{id}.{ending}"))
+}
+
+/// Backs up and writes the archive to `destination` (0600), where nothing may be yet; its folder is
+/// made when missing. The name appears when the archive is complete.
+pub fn create(
+    host: &dyn HostWrite,
+    request: &Request<'_>,
+    destination: &Path,
+) -> Result<Written, BackupError> {
+    match host.symlink_metadata(destination) {
+        Err(error) if error.kind == HostErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+        Ok(_) => {
+            return Err(BackupError::Host(crate::ports::HostError {
+                operation: "create",
+                path: destination.to_path_buf(),
+                kind: HostErrorKind::AlreadyExists,
+                detail: "it exists already".to_owned(),
+            }));
+        }
+    }
+    let (manifest, archive) = assemble(host, request)?;
+    let (folder, name) = match (destination.parent(), destination.file_name()) {
+        (Some(folder), Some(name)) => (folder, name.to_string_lossy()),
+        _ => (Path::new("/"), "backup".into()),
+    };
+    host.create_directory(folder, 0o700)?;
+    let partial = folder.join(format!(".{name}{PARTIAL}"));
+    let (uid, gid) = host.identity();
+    let attributes = FileAttributes {
+        mode: 0o600,
+        uid,
+        gid,
+        xattrs: Vec::new(),
+    };
+    host.remove(&partial)?;
+    host.create(&partial, &archive, &attributes)?;
+    host.rename(&partial, destination).inspect_err(|_| {
+        let _ = host.remove(&partial);
+    })?;
+    Ok(Written {
+        path: destination.to_path_buf(),
+        size: archive.len() as u64,
+        manifest,
+    })
+}
+
+/// Whether a name on the shelf is that of an archive that was never completed.
+pub fn is_partial(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(PARTIAL)
+}
+
+/// Archives in the host's own folder for them, oldest run first.
+pub fn list(host: &dyn HostRead) -> Result<Vec<Listed>, BackupError> {
+    let names = match host.list(Path::new(BACKUPS)) {
+        Ok(names) => names,
+        Err(error) if error.kind == HostErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut listed = Vec::new();
+    for name in names {
+        if name.starts_with('.') || !(name.ends_with(".tar") || name.ends_with(".tar.age")) {
+            continue;
+        }
+        let path = Path::new(BACKUPS).join(name);
+        let size = host.metadata(&path)?.len;
+        let read = host.read(&path, ARCHIVE_LIMIT).map_err(BackupError::from);
+        let manifest = read.and_then(|bytes| manifest_of(&bytes));
+        listed.push(Listed {
+            path,
+            size,
+            manifest,
+        });
+    }
+    Ok(listed)
+}
+
+/// Reads an archive of the host and checks all of it.
+pub fn read(host: &dyn HostRead, path: &Path, unlock: &Unlock) -> Result<Archive, BackupError> {
+    Archive::open(host.read(path, ARCHIVE_LIMIT)?, unlock)
+}

@@ -1,0 +1,90 @@
+//! Services and containers whose restarts are counted and may be the last thing that happens.
+
+use super::Faults;
+use crate::ports::{
+    Container, ContainerError, Containers, ServiceControl, ServiceError, UnitState,
+};
+use std::sync::Arc;
+
+/// Passes everything on to another service control; restarts are counted.
+pub struct FaultingServices<S> {
+    inner: S,
+    faults: Arc<Faults>,
+}
+
+impl<S> FaultingServices<S> {
+    /// Decorates a service control.
+    pub fn new(inner: S, faults: Arc<Faults>) -> Self {
+        Self { inner, faults }
+    }
+
+    fn restart(
+        &self,
+        service: &str,
+        whole: &dyn Fn() -> Result<(), ServiceError>,
+    ) -> Result<(), ServiceError> {
+        let refusal = || ServiceError {
+            operation: "restart",
+            service: service.to_owned(),
+            detail: "a fault was injected".to_owned(),
+        };
+        self.faults
+            .effect("restart", &service, None, whole, &refusal)
+    }
+}
+
+impl<S: ServiceControl> ServiceControl for FaultingServices<S> {
+    fn unit_state(&self, unit: &str) -> Result<UnitState, ServiceError> {
+        self.inner.unit_state(unit)
+    }
+
+    fn restart_unit(&self, unit: &str) -> Result<(), ServiceError> {
+        self.restart(unit, &|| self.inner.restart_unit(unit))
+    }
+
+    fn unit_log(&self, unit: &str, lines: usize) -> Result<Vec<String>, ServiceError> {
+        self.inner.unit_log(unit, lines)
+    }
+
+    fn restart_docker(&self, container: &str) -> Result<(), ServiceError> {
+        self.restart(container, &|| self.inner.restart_docker(container))
+    }
+}
+
+/// Passes everything on to another container runtime; stops are counted.
+pub struct FaultingContainers<C> {
+    inner: C,
+    faults: Arc<Faults>,
+}
+
+impl<C> FaultingContainers<C> {
+    /// Decorates a container runtime.
+    pub fn new(inner: C, faults: Arc<Faults>) -> Self {
+        Self { inner, faults }
+    }
+}
+
+impl<C: Containers> Containers for FaultingContainers<C> {
+    fn find(&self, name: &str) -> Result<Vec<Container>, ContainerError> {
+        self.inner.find(name)
+    }
+
+    fn log(&self, id: &str, lines: usize) -> Result<Vec<String>, ContainerError> {
+        self.inner.log(id, lines)
+    }
+
+    fn stop(&self, id: &str, grace_seconds: u32) -> Result<(), ContainerError> {
+        let refusal = || ContainerError {
+            operation: "stop",
+            socket: id.to_owned(),
+            detail: "a fault was injected".to_owned(),
+        };
+        self.faults.effect(
+            "stop",
+            &id,
+            None,
+            &|| self.inner.stop(id, grace_seconds),
+            &refusal,
+        )
+    }
+}
