@@ -7,6 +7,7 @@ use crate::error::CliError;
 use crate::output::{self, Progress, Structured};
 use anstream::AutoStream;
 use jiff::Timestamp;
+use kubepki_adapters::host::LocalHost;
 use kubepki_engine::ports::{HostError, HostErrorKind};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// The resolved global flags.
 pub struct Context {
-    root: Option<PathBuf>,
+    host: LocalHost,
     now: Timestamp,
     now_is_given: bool,
     format: Option<OutputFormat>,
@@ -26,15 +27,19 @@ pub struct Context {
 }
 
 impl Context {
-    /// Resolves the global flags; the clock is read here, once.
-    pub fn new(global: &GlobalArgs) -> Self {
+    /// Resolves the global flags; the clock is read here, once. Fails when `--root` is no folder.
+    pub fn new(global: &GlobalArgs) -> Result<Self, CliError> {
         let choice = |when, automatic: fn() -> anstream::ColorChoice| match when {
             ColorWhen::Auto => automatic(),
             ColorWhen::Always => anstream::ColorChoice::Always,
             ColorWhen::Never => anstream::ColorChoice::Never,
         };
-        Self {
-            root: global.root.clone(),
+        let host = match &global.root {
+            Some(root) => LocalHost::at_root(root).map_err(|error| host_error(&error))?,
+            None => LocalHost::live(),
+        };
+        Ok(Self {
+            host,
             now: global.now.unwrap_or_else(Timestamp::now),
             now_is_given: global.now.is_some(),
             format: global.output,
@@ -43,12 +48,12 @@ impl Context {
             verbose: global.verbose,
             quiet: global.quiet,
             yes: global.yes,
-        }
+        })
     }
 
-    /// The folder that stands for the host's root, with `--root`.
-    pub fn root(&self) -> Option<&Path> {
-        self.root.as_deref()
+    /// The host: this machine, or with `--root` the folder that stands for one.
+    pub fn host(&self) -> &LocalHost {
+        &self.host
     }
 
     /// The time to evaluate as of.
@@ -144,7 +149,7 @@ impl Context {
         if path.is_absolute() {
             return Ok(path.to_path_buf());
         }
-        if self.root.is_some() {
+        if self.host.root().is_some() {
             return Ok(Path::new("/").join(path));
         }
         std::path::absolute(path).map_err(|error| {

@@ -22,21 +22,28 @@ fn main() -> process::ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let wants_object = wants_object(&arguments);
     let code = match args::parse(arguments) {
-        Ok(cli) => {
-            let context = Context::new(&cli.global);
-            match commands::run(&context, &cli.command) {
-                Ok(code) => code,
-                // `kubepki inspect … | head` is a normal way to read: whoever reads has enough
-                Err(error) if error.is_broken_pipe() => ExitCode::Fine,
-                Err(error) => {
-                    context.report(&error);
-                    error.exit_code()
-                }
+        Ok(cli) => match Context::new(&cli.global) {
+            Ok(context) => run(&context, &cli.command),
+            Err(error) => {
+                let _ = output::write_error(&mut anstream::stderr(), &error, wants_object);
+                error.exit_code()
             }
-        }
+        },
         Err(error) => refuse(&error, wants_object),
     };
     process::ExitCode::from(code.number())
+}
+
+fn run(context: &Context, command: &args::Command) -> ExitCode {
+    match commands::run(context, command) {
+        Ok(code) => code,
+        // `kubepki inspect … | head` is a normal way to read: whoever reads has enough
+        Err(error) if error.is_broken_pipe() => ExitCode::Fine,
+        Err(error) => {
+            context.report(&error);
+            error.exit_code()
+        }
+    }
 }
 
 /// Shows help, the version, or what is wrong with the command line.

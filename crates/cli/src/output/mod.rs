@@ -17,8 +17,8 @@ pub use errors::write_error;
 pub use progress::Progress;
 pub use prompt::{confirm, first_line, password};
 pub use structured::{ListWriter, Structured, write_object};
-pub use style::{BAD, DIM, GOOD, HEADING, NAME, PLAIN, WARN};
-pub use table::{Cell, Column, Table, display_width};
+pub use style::{BAD, DIM, GOOD, HEADING, NAME, WARN};
+pub use table::{Cell, Column, Table, display_width, printable};
 
 use std::io::IsTerminal;
 

@@ -58,23 +58,19 @@ pub fn password(question: &str) -> Result<Option<Sealed>, CliError> {
         .map_err(|error| unreadable(error.into()))?;
     // byte by byte into a buffer that never grows: no copy of it stays behind in memory
     let mut line = Vec::with_capacity(LONGEST_PASSWORD);
-    let read = (&terminal)
-        .bytes()
-        .take(LONGEST_PASSWORD)
-        .try_for_each(|byte| match byte {
-            Ok(b'\n') => Err(None),
-            Ok(byte) => {
-                line.push(byte);
-                Ok(())
-            }
-            Err(error) => Err(Some(error)),
-        });
+    let mut byte = [0];
+    let read = loop {
+        match (&terminal).read(&mut byte) {
+            Ok(0) => break Ok(()),
+            Ok(_) if byte == *b"\n" || line.len() == LONGEST_PASSWORD => break Ok(()),
+            Ok(_) => line.extend(byte),
+            Err(error) => break Err(error),
+        }
+    };
     let restored = tcsetattr(&terminal, OptionalActions::Flush, &shown);
     let _ = writeln!(&terminal);
     let sealed = first_line(line);
-    if let Err(Some(error)) = read {
-        return Err(unreadable(error));
-    }
+    read.map_err(unreadable)?;
     restored.map_err(|error| unreadable(error.into()))?;
     Ok(Some(sealed))
 }

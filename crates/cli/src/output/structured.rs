@@ -32,16 +32,16 @@ pub fn write_object(
 }
 
 /// Writes an object one of whose fields is a long list.
-pub struct ListWriter<'a> {
-    writer: &'a mut dyn Write,
+pub struct ListWriter<W> {
+    writer: W,
     structured: Structured,
     items: usize,
 }
 
-impl<'a> ListWriter<'a> {
+impl<W: Write> ListWriter<W> {
     /// Writes the fields of `head` (an object) and opens the list called `field`.
     pub fn begin(
-        writer: &'a mut dyn Write,
+        mut writer: W,
         structured: Structured,
         head: &impl Serialize,
         field: &str,
@@ -53,7 +53,7 @@ impl<'a> ListWriter<'a> {
                 write!(writer, "{opened},\n  \"{field}\": [")?;
             }
             Structured::Yaml => {
-                write_object(writer, structured, head)?;
+                write_object(&mut writer, structured, head)?;
                 write!(writer, "{field}:")?;
             }
         }
@@ -82,8 +82,8 @@ impl<'a> ListWriter<'a> {
         Ok(())
     }
 
-    /// Closes the list and writes the fields of `tail` (an object).
-    pub fn end(self, tail: &impl Serialize) -> Result<(), CliError> {
+    /// Closes the list, writes the fields of `tail` (an object), and flushes.
+    pub fn end(mut self, tail: &impl Serialize) -> Result<(), CliError> {
         match self.structured {
             Structured::Json => {
                 self.writer
@@ -95,9 +95,10 @@ impl<'a> ListWriter<'a> {
             Structured::Yaml => {
                 self.writer
                     .write_all(if self.items == 0 { b" []\n" } else { b"\n" })?;
-                write_object(self.writer, self.structured, tail)?;
+                write_object(&mut self.writer, self.structured, tail)?;
             }
         }
+        self.writer.flush()?;
         Ok(())
     }
 }

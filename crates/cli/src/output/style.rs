@@ -3,8 +3,6 @@
 
 use anstyle::{AnsiColor, Style};
 
-/// Ordinary text.
-pub const PLAIN: Style = Style::new();
 /// Column headers and titles.
 pub const HEADING: Style = Style::new().bold();
 /// The thing that a line is about.

@@ -60,17 +60,14 @@ pub struct Cell {
 
 impl Cell {
     /// A cell in ordinary style.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            style: Style::new(),
-        }
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self::styled(text, Style::new())
     }
 
-    /// A cell in `style`.
-    pub fn styled(text: impl Into<String>, style: Style) -> Self {
+    /// A cell in `style`. What a terminal would obey instead of show is made visible.
+    pub fn styled(text: impl AsRef<str>, style: Style) -> Self {
         Self {
-            text: text.into(),
+            text: printable(text.as_ref()),
             style,
         }
     }
@@ -177,6 +174,25 @@ pub fn display_width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
+/// Text with every control character made visible: names in certificates, paths and claims come
+/// from strangers and must not steer the terminal.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut shown, character| {
+            if character.is_control() || is_direction_mark(character) {
+                shown.extend(character.escape_default());
+            } else {
+                shown.push(character);
+            }
+            shown
+        })
+}
+
+/// Marks that reorder the text around them.
+fn is_direction_mark(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 fn cut(text: &str, width: usize, keeps_end: bool) -> String {
     if display_width(text) <= width {
         return text.to_string();
@@ -246,6 +262,14 @@ mod tests {
             "PATH              LEFT   SUBJECT\n\
              …/apiserver.crt   364d   CN=kube-apiser…\n\
              ca.crt            9y\n"
+        );
+    }
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        assert_eq!(
+            printable("a\u{1b}[31mb\nc\u{202e}d é"),
+            "a\\u{1b}[31mb\\nc\\u{202e}d é"
         );
     }
 

@@ -29,7 +29,7 @@ pub use item::{
 };
 pub use json_web_token::{JsonWebToken, jwt_signed_by};
 pub use location::{Location, Source};
-pub use pairing::key_paths_beside;
+pub use pairing::{are_beside, key_paths_beside};
 pub use relate::{Known, Relating, relate};
 pub use report::{ItemReport, ca_hash};
 pub use secrets::{OpenedKey, OpenedPkcs12, Pkcs12Certificate, Pkcs12Key, SecretProblem, Secrets};

@@ -6,6 +6,7 @@
 //! what says which of the two it is.
 
 use super::location::{Location, Source};
+use std::sync::Arc;
 
 /// A place in which certificate and key belong together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,13 @@ pub(super) fn place_of(location: &Location) -> PairPlace {
         container: container_and_name.0,
         stem: stem(container_and_name.1).to_owned(),
     }
+}
+
+/// Whether two sources may hold a certificate and its key; a caller that works in portions keeps
+/// such sources together.
+pub fn are_beside(one: &Source, other: &Source) -> bool {
+    let place = |source: &Source| place_of(&Location::start_of(Arc::new(source.clone())));
+    place(one) == place(other)
 }
 
 /// Paths at which the key of a certificate file is looked for, in this order.
@@ -95,7 +103,6 @@ const WORDS: [&str; 7] = ["key", "cert", "crt", "certificate", "csr", "pub", "pr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn file(path: &str) -> PairPlace {
         place_of(&Location::start_of(Arc::new(Source::file(path))))

@@ -237,7 +237,12 @@ impl<'a> Relating<'a> {
                 Candidate {
                     certificate: candidate,
                     location,
-                    distance: (contradicts, !candidate.is_ca(), far),
+                    distance: (
+                        contradicts,
+                        !candidate.is_ca(),
+                        far,
+                        location.pointer.is_some(),
+                    ),
                     is_near: same_source || same_folder,
                 }
             })
@@ -256,19 +261,9 @@ impl<'a> Relating<'a> {
                 .filter_map(|other| Some((*other, self.items.get(*other)?)))
         };
         let keys_beside = || beside().filter(|(_, other)| is_known_private_key(other));
-        let fits = keys_beside().find(|(_, other)| other.public_key() == Some(key));
-        let anywhere = || {
-            let hash = key.sha256();
-            let here = self
-                .private_keys
-                .get(&hash)
-                .and_then(|other| self.items.get(*other));
-            here.map(|other| &other.location)
-                .or_else(|| self.known.keys.get(&hash))
-        };
-        if let Some(location) = fits.map(|(_, other)| &other.location).or_else(anywhere) {
+        if let Some((_, fits)) = keys_beside().find(|(_, other)| other.public_key() == Some(key)) {
             relations.key_matches = Some(true);
-            relations.counterpart = Some(location.clone());
+            relations.counterpart = Some(fits.location.clone());
             return;
         }
         // of a chain, and of a CA bundle with its old certificates, one fits and that is enough
@@ -280,12 +275,25 @@ impl<'a> Relating<'a> {
                 !is_known_private_key(other) && other.public_key() == private.public_key()
             })
         });
-        if let Some((_, wrong)) = keys_beside().next()
-            && is_first
-            && !other_fits
-        {
-            relations.key_matches = Some(false);
-            relations.counterpart = Some(wrong.location.clone());
+        let hash = key.sha256();
+        let here = self
+            .private_keys
+            .get(&hash)
+            .and_then(|other| self.items.get(*other));
+        let elsewhere = here
+            .map(|other| &other.location)
+            .or_else(|| self.known.keys.get(&hash));
+        // the key beside it is the one that a component will take, whatever lies elsewhere
+        match (keys_beside().next(), elsewhere) {
+            (Some((_, wrong)), _) if is_first && !other_fits => {
+                relations.key_matches = Some(false);
+                relations.counterpart = Some(wrong.location.clone());
+            }
+            (_, Some(elsewhere)) => {
+                relations.key_matches = Some(true);
+                relations.counterpart = Some(elsewhere.clone());
+            }
+            _ => {}
         }
     }
 
@@ -311,8 +319,9 @@ impl<'a> Relating<'a> {
 struct Candidate<'a> {
     certificate: &'a Certificate,
     location: &'a Location,
-    /// Key identifiers that contradict last, then what is no CA, then what lies far away.
-    distance: (bool, bool, u8),
+    /// Key identifiers that contradict last, then what is no CA, then what lies far away, then
+    /// copies inside kubeconfigs and manifests.
+    distance: (bool, bool, u8, bool),
     is_near: bool,
 }
 

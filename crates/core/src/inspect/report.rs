@@ -27,9 +27,12 @@ pub struct ItemReport {
     signed_by: Option<SignerReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key_matches: Option<bool>,
-    /// For a private key what it belongs to, for anything else its private key.
+    /// The private key that matches, or the one beside it that does not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    counterpart: Option<Location>,
+    key_location: Option<Location>,
+    /// What a private key belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    belongs_to: Option<Location>,
     findings: Vec<Finding>,
 }
 
@@ -72,13 +75,21 @@ impl ItemReport {
                     location: Some(location.clone()),
                 },
             });
+        let is_key = matches!(item.object, Object::PrivateKey(_));
+        let counterpart = item.relations.counterpart.clone();
+        let (belongs_to, key_location) = if is_key {
+            (counterpart, None)
+        } else {
+            (None, counterpart)
+        };
         Self {
             kind: item.object.kind(),
             location: item.location.clone(),
             fields: fields.0,
             signed_by,
-            key_matches: item.relations.key_matches,
-            counterpart: item.relations.counterpart.clone(),
+            key_matches: item.relations.key_matches.filter(|_| !is_key),
+            key_location,
+            belongs_to,
             findings: item.findings.clone(),
         }
     }
