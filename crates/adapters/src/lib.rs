@@ -1,1 +1,11 @@
-//! Placeholder.
+//! The engine's ports, served for the machine that this program runs on: files, processes and
+//! services, TLS endpoints, the Kubernetes API and the container runtime.
+//!
+//! Each room holds one port and knows nothing of the others. What is read and changed, and why, is
+//! decided in `kubepki-core` and `kubepki-engine`.
+
+pub mod clock;
+pub mod cri;
+pub mod host;
+pub mod kube;
+pub mod tls;

@@ -1,0 +1,15 @@
+//! The adapters against real peers: TLS servers with certificates made by OpenSSL, gRPC on a Unix
+//! socket, processes of this machine, a real kube-apiserver where one is given.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod certificates;
+mod cri_runtime;
+mod host_processes;
+mod host_services;
+mod http_answers;
+mod kube_answers;
+mod kube_real;
+mod tls_questions;
+mod tls_served;
+mod tls_server;
