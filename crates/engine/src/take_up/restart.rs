@@ -1,0 +1,232 @@
+//! Restarting a component by whatever started it.
+
+use super::component::Done;
+use super::error::TakeUpError;
+use super::parking;
+use super::processes;
+use super::setting::{How, Setting};
+use super::static_pod::{self, Manifest};
+use super::sure::{self, NewProcess, Restart};
+use super::{health, log_tail};
+use crate::ports::{HostError, Ports, Process, ServiceError};
+use kubepki_core::model::{Component, ComponentKind, RunsAs};
+
+/// Restarts the component unless its process started after the files changed and is healthy.
+pub fn restart(
+    ports: &Ports<'_>,
+    component: &Component,
+    setting: &Setting<'_>,
+) -> Result<Done, TakeUpError> {
+    let manifest = match &component.runs_as {
+        RunsAs::StaticPod {
+            manifest,
+            container,
+        } => Some(static_pod::read(
+            ports.host,
+            component.kind,
+            manifest,
+            container,
+        )?),
+        _ => None,
+    };
+    let old = belonging(ports, component, manifest.as_ref())?;
+    if let Some(newest) = old.last()
+        && old
+            .iter()
+            .all(|process| processes::started_since(process, setting.files_changed_at))
+        && health::ask(ports, component, setting).is_ok()
+    {
+        return Ok(Done::new(How::AlreadyRestarted { pid: newest.pid }));
+    }
+    let starter = Starter {
+        ports,
+        component,
+        manifest: manifest.as_ref(),
+        old: old.iter().map(|process| process.pid).collect(),
+        setting,
+    };
+    if component.kind == ComponentKind::Etcd {
+        parking::without_api_server(ports, setting, || starter.restart())
+    } else {
+        starter.restart()
+    }
+}
+
+/// The component's processes: of its kind, with its manifest's words, in its unit; oldest first.
+fn belonging(
+    ports: &Ports<'_>,
+    component: &Component,
+    manifest: Option<&Manifest>,
+) -> Result<Vec<Process>, TakeUpError> {
+    let mut found = processes::of_kind(ports.host, component.kind).map_err(host(component))?;
+    match (&component.runs_as, manifest) {
+        (RunsAs::SystemdUnit { unit }, _) => {
+            found.retain(|process| process.unit.as_ref().is_none_or(|of| of == unit));
+        }
+        (_, Some(manifest)) => {
+            found.retain(|process| processes::has_words(process, &manifest.words));
+        }
+        _ => {}
+    }
+    found.sort_by_key(|process| process.started);
+    Ok(found)
+}
+
+/// A component about to be restarted.
+struct Starter<'a> {
+    ports: &'a Ports<'a>,
+    component: &'a Component,
+    manifest: Option<&'a Manifest>,
+    old: Vec<u32>,
+    setting: &'a Setting<'a>,
+}
+
+impl Starter<'_> {
+    fn restart(&self) -> Result<Done, TakeUpError> {
+        match (&self.component.runs_as, self.manifest) {
+            (RunsAs::StaticPod { container, .. }, Some(manifest)) => {
+                self.static_pod(manifest, container)
+            }
+            (RunsAs::SystemdUnit { unit }, _) => self.unit(unit),
+            (RunsAs::DockerContainer { container }, _) => self.docker(container),
+            _ => match self.old.first() {
+                Some(pid) => Err(TakeUpError::RestartByHand {
+                    component: self.component.kind,
+                    pid: *pid,
+                }),
+                None => Ok(Done::new(How::NotRunning)),
+            },
+        }
+    }
+
+    fn static_pod(&self, manifest: &Manifest, container: &str) -> Result<Done, TakeUpError> {
+        sure::kubelet_is_up(self.ports, self.component.kind, self.setting)?;
+        let (cause, bound) = match static_pod::annotate(self.ports, manifest, self.setting) {
+            Ok(()) => (
+                "its manifest was annotated".to_owned(),
+                sure::bound(self.component.kind),
+            ),
+            Err(unwritable) => {
+                self.setting.progress.say(&format!(
+                    "{}: its manifest cannot be changed ({unwritable}), so its container is \
+                     stopped; the kubelet may take minutes to start a new one",
+                    self.component.kind
+                ));
+                self.stop_container(container, &unwritable)?;
+                (
+                    "its container was stopped".to_owned(),
+                    sure::bound(self.component.kind) + sure::BACK_OFF,
+                )
+            }
+        };
+        let mut new = NewProcess {
+            old: &self.old,
+            words: &manifest.words,
+            unit: None,
+            since: self.setting.files_changed_at,
+        };
+        self.make_sure(cause, bound, |ports| new.find(ports, self.component.kind))
+    }
+
+    /// Stops the running containers of the pod. None running is fine: the kubelet is about to start
+    /// one, which will read the new files.
+    fn stop_container(&self, container: &str, unwritable: &str) -> Result<(), TakeUpError> {
+        let no_way = |error: crate::ports::ContainerError| TakeUpError::NoWayToRestart {
+            component: self.component.kind,
+            manifest: unwritable.to_owned(),
+            runtime: error.to_string(),
+        };
+        let containers = self.ports.containers.find(container).map_err(no_way)?;
+        for running in containers.iter().filter(|container| container.running) {
+            self.ports
+                .containers
+                .stop(&running.id, STOP_GRACE)
+                .map_err(no_way)?;
+        }
+        Ok(())
+    }
+
+    fn unit(&self, unit: &str) -> Result<Done, TakeUpError> {
+        let services = self.ports.services;
+        let before = services
+            .unit_state(unit)
+            .map_err(|error| self.service(error))?;
+        self.say_restarting(unit);
+        services
+            .restart_unit(unit)
+            .map_err(|error| self.service(error))?;
+        let cause = format!("systemctl restart {unit}");
+        self.make_sure(cause, sure::bound(self.component.kind), |ports| {
+            let state = ports
+                .services
+                .unit_state(unit)
+                .map_err(|error| error.to_string())?;
+            match state.main_pid {
+                Some(pid) if Some(pid) != before.main_pid => Ok(pid),
+                _ => Err(format!("{unit} is {}", state.active)),
+            }
+        })
+    }
+
+    fn docker(&self, container: &str) -> Result<Done, TakeUpError> {
+        self.say_restarting(container);
+        self.ports
+            .services
+            .restart_docker(container)
+            .map_err(|error| self.service(error))?;
+        let cause = format!("docker restart {container}");
+        let mut new = NewProcess {
+            old: &self.old,
+            words: &[],
+            unit: None,
+            since: self.setting.files_changed_at,
+        };
+        self.make_sure(cause, sure::bound(self.component.kind), |ports| {
+            new.find(ports, self.component.kind)
+        })
+    }
+
+    fn make_sure(
+        &self,
+        cause: String,
+        bound: std::time::Duration,
+        find: impl FnMut(&Ports<'_>) -> Result<u32, String>,
+    ) -> Result<Done, TakeUpError> {
+        let restart = Restart {
+            component: self.component,
+            cause,
+            bound,
+        };
+        let sure = sure::make_sure(self.ports, self.setting, &restart, find)?;
+        let known = self.component.processes.first().map(|process| process.pid);
+        Ok(Done {
+            how: How::Restarted {
+                old_pid: self.old.first().copied().or(known),
+                new_pid: sure.pid,
+            },
+            notes: sure.notes,
+        })
+    }
+
+    fn say_restarting(&self, by: &str) {
+        self.setting
+            .progress
+            .say(&format!("{}: restarting {by}", self.component.kind));
+    }
+
+    fn service(&self, source: ServiceError) -> TakeUpError {
+        TakeUpError::Service {
+            component: self.component.kind,
+            source,
+            log: log_tail::of(self.ports, self.component),
+        }
+    }
+}
+
+/// As the kubelet gives a pod.
+const STOP_GRACE: u32 = 30;
+
+fn host(component: &Component) -> impl Fn(HostError) -> TakeUpError {
+    let component = component.kind;
+    move |source| TakeUpError::Host { component, source }
+}

@@ -1,0 +1,72 @@
+//! What taking up needs to know beside the component, and what comes of it.
+
+use crate::ports::Progress;
+use jiff::Timestamp;
+use kubepki_core::model::{Component, ComponentKind};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The circumstances under which components take up new files.
+pub struct Setting<'a> {
+    /// The plan that changed the files.
+    pub plan_id: &'a str,
+    /// When the last of them was in place: a process started since has read the new ones.
+    pub files_changed_at: Timestamp,
+    /// A kubeconfig to ask the API server with, where it does not answer strangers.
+    pub admin_kubeconfig: Option<PathBuf>,
+    /// Folders whose files are run as static pods.
+    pub static_pod_folders: &'a [PathBuf],
+    /// Every component of the host: static pods need the kubelet, etcd has an API server on top.
+    pub components: &'a [Component],
+    /// Who is told what is being waited for.
+    pub progress: &'a dyn Progress,
+}
+
+impl Setting<'_> {
+    /// The host's component of this kind.
+    pub(super) fn component(&self, kind: ComponentKind) -> Option<&Component> {
+        self.components
+            .iter()
+            .find(|component| component.kind == kind)
+    }
+}
+
+/// A component uses the new files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenUp {
+    /// The component.
+    pub component: ComponentKind,
+    /// How it came to use them.
+    pub how: How,
+    /// How long that took.
+    pub seconds: f64,
+    /// What is worth knowing: what could not be proved, what still waits for other hosts.
+    pub notes: Vec<String>,
+}
+
+/// How a component came to use the new files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum How {
+    /// It re-read them by itself.
+    Reloaded,
+    /// It was restarted.
+    Restarted {
+        /// The process before, if there was one.
+        old_pid: Option<u32>,
+        /// The process now.
+        new_pid: u32,
+    },
+    /// Its process started after the files changed, so there was nothing left to do.
+    AlreadyRestarted {
+        /// The process.
+        pid: u32,
+    },
+    /// It does not run here, and nothing here starts it; it reads the new files when it starts.
+    NotRunning,
+}
