@@ -4,4 +4,11 @@
 //! so that everything up to the plan cannot write even by mistake. What to do is decided in
 //! `kubepki-core`; how a port is served is the business of `kubepki-adapters`.
 
+pub mod apply;
+pub mod discover;
+pub mod execute;
+#[cfg(feature = "fault-injection")]
+pub mod fault_injection;
 pub mod ports;
+pub mod take_up;
+pub mod verify;

@@ -92,16 +92,7 @@ fn reissued(
         Some(_) => {}
         None => remove(&mut extensions, oid::AUTHORITY_KEY_IDENTIFIER),
     }
-    match names {
-        None => {}
-        Some([]) => no_names(&mut extensions, &subject)?,
-        Some(names) => {
-            replace(
-                &mut extensions,
-                Extension::subject_alt_name(names, subject.is_empty()),
-            );
-        }
-    }
+    rename(&mut extensions, &subject, names)?;
     Ok(CertificateTemplate {
         serial_number,
         validity,
@@ -109,6 +100,37 @@ fn reissued(
         public_key,
         extensions,
     })
+}
+
+/// The extensions that a request for the successor of `old` asks for: all of them but the key
+/// identifiers, which are the issuer's business. `names` as in [`template`].
+pub fn requested(
+    old: &Certificate,
+    names: Option<&[GeneralName]>,
+) -> Result<Vec<Extension>, EncodeError> {
+    let mut extensions = old.extensions().to_vec();
+    remove(&mut extensions, oid::SUBJECT_KEY_IDENTIFIER);
+    remove(&mut extensions, oid::AUTHORITY_KEY_IDENTIFIER);
+    rename(&mut extensions, old.subject(), names)?;
+    Ok(extensions)
+}
+
+fn rename(
+    extensions: &mut Vec<Extension>,
+    subject: &Name,
+    names: Option<&[GeneralName]>,
+) -> Result<(), EncodeError> {
+    match names {
+        None => {}
+        Some([]) => no_names(extensions, subject)?,
+        Some(names) => {
+            replace(
+                extensions,
+                Extension::subject_alt_name(names, subject.is_empty()),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Puts `new` in the place of the extension of the same name, which keeps its criticality, or at

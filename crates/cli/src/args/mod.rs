@@ -9,7 +9,10 @@ mod completions;
 mod global;
 mod inspect;
 mod man;
+mod renew;
 mod schema;
+mod status;
+mod undo;
 pub mod values;
 
 pub use ca_hash::CaHashArgs;
@@ -17,7 +20,12 @@ pub use completions::{CompletionShell, CompletionsArgs};
 pub use global::{ColorWhen, GlobalArgs, OutputFormat};
 pub use inspect::InspectArgs;
 pub use man::ManArgs;
+pub use renew::{ApplyArgs, BackupChoice, KeyTypeChoice, KeyWhich, RenewArgs};
 pub use schema::SchemaArgs;
+pub use status::StatusArgs;
+pub use undo::{
+    BackupArgs, BackupCreateArgs, BackupDiffArgs, BackupVerb, RestoreArgs, RestoreChoice, UndoArgs,
+};
 
 use crate::exit_code::EXIT_CODES;
 use anstyle::{AnsiColor, Style};
@@ -51,6 +59,18 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show every certificate, kubeconfig, CA and service-account key of this host
+    Status(StatusArgs),
+    /// Renew certificates: plan, show, confirm, apply, verify
+    Renew(Box<RenewArgs>),
+    /// Carry out a plan that `renew --plan-out` wrote
+    Apply(ApplyArgs),
+    /// Bring back the files that the last plan changed
+    Undo(UndoArgs),
+    /// Save all certificates, keys, kubeconfigs and manifests; list and compare archives
+    Backup(BackupArgs),
+    /// Bring files back from a backup
+    Restore(RestoreArgs),
     /// Show what is in certificates, keys, requests, kubeconfigs, tokens and TLS servers
     Inspect(InspectArgs),
     /// Print the hash that `kubeadm join --discovery-token-ca-cert-hash` takes

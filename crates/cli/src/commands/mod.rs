@@ -4,7 +4,13 @@ mod ca_hash;
 mod completions;
 mod inspect;
 mod man;
+mod plan_view;
+mod renew;
+mod run;
 mod schema;
+mod status;
+mod undo;
+mod wiring;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -14,6 +20,12 @@ use crate::exit_code::ExitCode;
 /// Runs one verb.
 pub fn run(context: &Context, command: &Command) -> Result<ExitCode, CliError> {
     match command {
+        Command::Status(args) => status::run(context, args),
+        Command::Renew(args) => renew::run(context, args),
+        Command::Apply(args) => renew::apply(context, args),
+        Command::Undo(args) => undo::undo(context, args),
+        Command::Backup(args) => undo::backup(context, args),
+        Command::Restore(args) => undo::restore(context, args),
         Command::Inspect(args) => inspect::run(context, args),
         Command::CaHash(args) => ca_hash::run(context, args),
         Command::Completions(args) => completions::run(context, args),

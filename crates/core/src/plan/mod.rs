@@ -13,7 +13,8 @@ pub mod renew;
 pub mod restore;
 
 pub use document::{
-    BasisFile, ComponentAction, Issuance, KeyChoice, Notice, Origin, Plan, PlanFileError, Restoration, Signer, TakeUp, TrustUpdate,
+    BasisFile, ComponentAction, Issuance, KeyChoice, Notice, Origin, Plan, PlanFileError,
+    Restoration, Signer, TakeUp, TrustUpdate,
 };
 pub use lifetime::{EndRule, StartRule};
 pub use names::NameEdits;

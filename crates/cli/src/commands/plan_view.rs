@@ -1,0 +1,149 @@
+//! A plan as people read it: what is issued, what is restarted, what they should know.
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::{self, Cell, Column, DIM, HEADING, NAME, Table, WARN};
+use kubepki_core::plan::{Issuance, KeyChoice, Origin, Plan, Signer, TakeUp};
+use std::io::Write;
+
+/// Writes the plan: to standard output, or to standard error when that is kept for an object.
+pub fn show(context: &Context, plan: &Plan) -> Result<(), CliError> {
+    if context.structured().is_some() {
+        write(&mut context.stderr(), plan, None)
+    } else {
+        let mut stdout = context.stdout();
+        write(&mut stdout, plan, output::terminal_width())?;
+        stdout.flush()?;
+        Ok(())
+    }
+}
+
+/// Writes only what the user should know.
+pub fn notices(context: &Context, plan: &Plan) -> Result<(), CliError> {
+    write_notices(&mut context.stderr(), plan)
+}
+
+fn write(writer: &mut dyn Write, plan: &Plan, width: Option<usize>) -> Result<(), CliError> {
+    writeln!(
+        writer,
+        "{HEADING}Plan {}{HEADING:#} {DIM}for {}{DIM:#}\n",
+        plan.id, plan.host
+    )?;
+    let rows: Vec<Vec<Cell>> = plan.issuances.iter().map(row).collect();
+    let columns = vec![
+        Column::shrinking("RENEW", 20),
+        Column::fixed("NOW ENDS"),
+        Column::fixed("NEW END"),
+        Column::fixed("KEY"),
+        Column::fixed("SIGNED BY"),
+        Column::path("INTO", 24),
+    ];
+    Table::new(columns, width).write(writer, &rows)?;
+    if let Some(restoration) = &plan.restoration {
+        writeln!(
+            writer,
+            "{HEADING}BRING BACK{HEADING:#} from {}",
+            restoration.archive.display()
+        )?;
+        for path in &restoration.paths {
+            writeln!(writer, "  {}", path.display())?;
+        }
+    }
+    for update in &plan.trust_updates {
+        writeln!(
+            writer,
+            "{NAME}{}{NAME:#}: CA data brought up to date with {}",
+            update.kubeconfig.display(),
+            update.bundle.display()
+        )?;
+    }
+    if !plan.components.is_empty() {
+        writeln!(writer)?;
+        let rows: Vec<Vec<Cell>> = plan
+            .components
+            .iter()
+            .map(|action| {
+                let how = match action.take_up {
+                    TakeUp::Restart => "restart".to_owned(),
+                    TakeUp::Reload { within_seconds } => {
+                        format!("re-reads within {within_seconds} s")
+                    }
+                };
+                vec![
+                    Cell::styled(action.component.to_string(), NAME),
+                    Cell::new(how),
+                    Cell::styled(action.reasons.join(", "), DIM),
+                ]
+            })
+            .collect();
+        let columns = vec![
+            Column::fixed("COMPONENT"),
+            Column::fixed("TAKES IT UP"),
+            Column::shrinking("BECAUSE OF", 24),
+        ];
+        Table::new(columns, width).write(writer, &rows)?;
+    }
+    write_notices(writer, plan)
+}
+
+fn write_notices(writer: &mut dyn Write, plan: &Plan) -> Result<(), CliError> {
+    let (fresh, others): (Vec<_>, Vec<_>) = plan
+        .notices
+        .iter()
+        .partition(|notice| notice.code == "fresh");
+    if !others.is_empty() || !fresh.is_empty() {
+        writeln!(writer)?;
+    }
+    for notice in others {
+        writeln!(
+            writer,
+            "{WARN}note{WARN:#} {}: {}",
+            notice.object, notice.message
+        )?;
+    }
+    if !fresh.is_empty() {
+        let names: Vec<&str> = fresh.iter().map(|notice| notice.object.as_str()).collect();
+        writeln!(
+            writer,
+            "{DIM}left as they are, renewed just before (--force renews them all the same): {}{DIM:#}",
+            names.join(", ")
+        )?;
+    }
+    Ok(())
+}
+
+fn row(issuance: &Issuance) -> Vec<Cell> {
+    let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%MZ").to_string();
+    let now = match &issuance.origin {
+        Origin::Certificate { not_after, .. } => day(*not_after),
+        Origin::Client { .. } => "-".to_owned(),
+    };
+    let key = match &issuance.key {
+        KeyChoice::Generate { key_type } => format!("new {key_type}"),
+        KeyChoice::Reuse => "kept".to_owned(),
+    };
+    let (signer, into, end) = match &issuance.signer {
+        Signer::Authority { name, .. } => (name.clone(), None, day(issuance.not_after)),
+        Signer::ItsOwnKey => ("its own key".to_owned(), None, day(issuance.not_after)),
+        Signer::OneTimeAuthority => ("itself".to_owned(), None, day(issuance.not_after)),
+        Signer::Request { directory } => (
+            "somebody else".to_owned(),
+            Some(directory.join(format!("{}.csr", issuance.file_stem()))),
+            "as signed".to_owned(),
+        ),
+        Signer::Installed { directory, .. } => (
+            format!("{}", directory.display()),
+            None,
+            "as signed".to_owned(),
+        ),
+    };
+    let into = into.map_or_else(|| issuance.destination.to_string(), |p| p.display().to_string());
+    vec![
+        Cell::styled(&issuance.name, NAME),
+        Cell::new(now),
+        Cell::new(end),
+        Cell::new(key),
+        Cell::new(signer),
+        Cell::styled(into, DIM),
+    ]
+}

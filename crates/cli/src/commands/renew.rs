@@ -1,0 +1,147 @@
+//! `kubepki renew` and `kubepki apply`: plan, show, confirm, carry out, tell.
+
+use super::plan_view;
+use super::run::{self, Carry};
+use super::wiring::{self, Outside};
+use crate::args::{ApplyArgs, KeyTypeChoice, KeyWhich, RenewArgs};
+use crate::context::{Context, host_error};
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
+use kubepki_adapters::host::LocalHost;
+use kubepki_core::plan::{
+    NameEdits, Plan, Refusal, RenewRequest, Selection, plan_renewal,
+};
+use kubepki_engine::ports::{FileAttributes, HostRead, HostWrite};
+use kubepki_sealed::{Sealed, danger};
+use std::path::Path;
+
+/// Renews certificates of the host.
+pub fn run(context: &Context, args: &RenewArgs) -> Result<ExitCode, CliError> {
+    let outside = Outside::new(context);
+    let carry = Carry {
+        outside: &outside,
+        ca_dir: &args.ca_dir,
+        backup: &args.backup,
+        identity: None,
+    };
+    run::settle_interrupted(context, &carry)?;
+    let inventory = wiring::inventory(context, outside.host(), &args.ca_dir)?;
+    let request = request(context, args)?;
+    let plan = plan_renewal(&inventory, &request, context.now()).map_err(|error| refused(&error))?;
+    if let Some(file) = &args.plan_out {
+        return write_plan(context, file, &plan);
+    }
+    if plan.is_empty() {
+        plan_view::notices(context, &plan)?;
+        context.note("nothing to renew");
+        let blocked = plan.notices.iter().any(|notice| {
+            matches!(notice.code.as_str(), "ca-expired" | "external-ca" | "ca-key-mismatch" | "not-renewable")
+        });
+        return Ok(if blocked { ExitCode::Failed } else { ExitCode::Fine });
+    }
+    run::propose(context, &carry, &inventory, &plan)
+}
+
+/// Carries out a plan file.
+pub fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitCode, CliError> {
+    let text = LocalHost::live()
+        .read(&args.plan, 64 << 20)
+        .map_err(|error| host_error(&error))?;
+    let text = String::from_utf8_lossy(danger::open(&text)).into_owned();
+    let plan = Plan::from_json(&text).map_err(|error| {
+        CliError::new("plan-file", error)
+            .location(args.plan.display())
+            .hint("make a new plan with `kubepki renew ... --plan-out FILE`")
+    })?;
+    let outside = Outside::new(context);
+    let carry = Carry {
+        outside: &outside,
+        ca_dir: &args.ca_dir,
+        backup: &args.backup,
+        identity: None,
+    };
+    run::settle_interrupted(context, &carry)?;
+    let inventory = wiring::inventory(context, outside.host(), &args.ca_dir)?;
+    if plan.is_empty() {
+        context.note("the plan is empty");
+        return Ok(ExitCode::Fine);
+    }
+    run::propose(context, &carry, &inventory, &plan)
+}
+
+fn request(context: &Context, args: &RenewArgs) -> Result<RenewRequest, CliError> {
+    let all = args.names.iter().any(|name| name == "all");
+    if all && args.names.len() > 1 {
+        return Err(CliError::usage("`all` stands alone, without further names"));
+    }
+    let selection = if all {
+        Selection::All
+    } else {
+        Selection::Named(args.names.clone())
+    };
+    if args.key == KeyWhich::Reuse && args.key_type != KeyTypeChoice::Keep {
+        return Err(CliError::usage(
+            "`--key reuse` keeps the key, so `--key-type` cannot choose another",
+        ));
+    }
+    let folder = |folder: &Option<std::path::PathBuf>| {
+        folder
+            .as_deref()
+            .map(|folder| context.host_path(folder))
+            .transpose()
+    };
+    Ok(RenewRequest {
+        only_expiring: args.only_expiring,
+        force: args.force,
+        start: args.not_before,
+        end: args.validity,
+        reuse_key: args.key == KeyWhich::Reuse,
+        key_type: match args.key_type {
+            KeyTypeChoice::Keep => None,
+            KeyTypeChoice::Type(key_type) => Some(key_type.to_string()),
+        },
+        names: NameEdits {
+            add: args.add_san.clone(),
+            remove: args.remove_san.clone(),
+            set: args.set_san.clone(),
+        },
+        no_restart: args.no_restart,
+        renew_expired_ca: args.renew_expired_ca,
+        csr_dir: folder(&args.csr_dir)?,
+        install: folder(&args.install)?,
+        ..RenewRequest::new(selection)
+    })
+}
+
+fn refused(error: &Refusal) -> CliError {
+    let shown = CliError::new(error.code(), error);
+    match error.hint() {
+        Some(hint) => shown.hint(hint),
+        None => shown,
+    }
+}
+
+/// The plan goes where the user's shell is, not below `--root`.
+fn write_plan(context: &Context, file: &Path, plan: &Plan) -> Result<ExitCode, CliError> {
+    let json = serde_json::to_string_pretty(plan)
+        .map_err(|error| CliError::new("plan-file", error))?;
+    let here = LocalHost::live();
+    let (uid, gid) = here.identity();
+    let attributes = FileAttributes {
+        mode: 0o644,
+        uid,
+        gid,
+        xattrs: Vec::new(),
+    };
+    let path = std::path::absolute(file)?;
+    here.create(&path, &Sealed::new(format!("{json}\n").into_bytes()), &attributes)
+        .map_err(|error| host_error(&error))?;
+    plan_view::show(context, plan)?;
+    context.note(format_args!(
+        "plan {} written to {}; carry it out with `kubepki apply {}`",
+        plan.id,
+        path.display(),
+        file.display()
+    ));
+    Ok(ExitCode::Fine)
+}

@@ -1,0 +1,318 @@
+//! `kubepki status`: discover, assess, show.
+
+use crate::args::StatusArgs;
+use crate::commands::wiring;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
+use crate::output::{self, BAD, Cell, Column, DIM, GOOD, HEADING, NAME, Table, WARN};
+use jiff::{SignedDuration, Timestamp};
+use kubepki_core::assess::{AuthorityRow, CertificateRow, Status, Thresholds, assess};
+use kubepki_core::model::{Finding, Severity};
+use std::io::Write;
+
+/// Shows the status of the host; the exit code is that of the gravest finding.
+pub fn run(context: &Context, args: &StatusArgs) -> Result<ExitCode, CliError> {
+    let host = context.host();
+    let inventory = wiring::inventory(context, host, &args.ca_dir)?;
+    let thresholds = Thresholds {
+        warn: args.warn,
+        critical: args.critical,
+    };
+    let status = assess(&inventory, context.now(), &thresholds);
+    let interrupted = wiring::interrupted(host);
+    match context.structured() {
+        Some(structured) => context.emit(structured, &status)?,
+        None => show(context, &status)?,
+    }
+    if let Some(interrupted) = interrupted {
+        context.note(interrupted);
+    }
+    if status.certificates.is_empty() && status.certificate_authorities.is_empty() {
+        return Err(CliError::new(
+            "nothing-found",
+            "no certificate of a Kubernetes cluster was found on this host",
+        )
+        .hint("is this a Kubernetes node? name another folder with --ca-dir, another host's disk with --root"));
+    }
+    Ok(exit_code(status.worst()))
+}
+
+/// The exit code that a severity stands for.
+pub fn exit_code(worst: Option<Severity>) -> ExitCode {
+    match worst {
+        Some(Severity::Critical) => ExitCode::Critical,
+        Some(Severity::Warning) => ExitCode::Warnings,
+        _ => ExitCode::Fine,
+    }
+}
+
+/// Writes the status for people.
+pub fn show(context: &Context, status: &Status) -> Result<(), CliError> {
+    let mut stdout = context.stdout();
+    let width = output::terminal_width();
+    writeln!(
+        stdout,
+        "{HEADING}{}{HEADING:#} {DIM}at {}{DIM:#}\n",
+        status.host,
+        minute(status.evaluated_at)
+    )?;
+    certificates(&mut stdout, context, status, width)?;
+    if !status.certificate_authorities.is_empty() {
+        writeln!(stdout)?;
+        authorities(&mut stdout, context, status, width)?;
+    }
+    if !status.service_account_keys.is_empty() && context.is_wide() {
+        writeln!(stdout)?;
+        keys(&mut stdout, status, width)?;
+    }
+    remarks(&mut stdout, status)?;
+    stdout.flush()?;
+    Ok(())
+}
+
+fn certificates(
+    stdout: &mut dyn Write,
+    context: &Context,
+    status: &Status,
+    width: Option<usize>,
+) -> Result<(), CliError> {
+    let mut columns = vec![
+        Column::shrinking("CERTIFICATE", 20),
+        Column::fixed("EXPIRES"),
+        Column::fixed("LEFT"),
+        Column::shrinking("CA", 8),
+        Column::fixed("STATE"),
+    ];
+    if context.is_wide() {
+        columns.extend([
+            Column::fixed("KEY"),
+            Column::shrinking("SUBJECT", 16),
+            Column::path("PATH", 24),
+        ]);
+    }
+    let rows: Vec<Vec<Cell>> = status
+        .certificates
+        .iter()
+        .map(|row| {
+            let mut cells = vec![
+                Cell::styled(&row.name, NAME),
+                expires(row.expiration_date),
+                left(row.expiration_date, status.evaluated_at, &row.findings),
+                Cell::new(&row.ca_name),
+                state(certificate_words(row), &row.findings),
+            ];
+            if context.is_wide() {
+                let path = match &row.link_target {
+                    Some(target) => format!("{} -> {target}", row.path),
+                    None => row.path.clone(),
+                };
+                cells.extend([
+                    Cell::new(row.key_type.clone().unwrap_or_default()),
+                    Cell::new(row.subject.clone().unwrap_or_default()),
+                    Cell::styled(path, DIM),
+                ]);
+            }
+            cells
+        })
+        .collect();
+    Table::new(columns, width).write(stdout, &rows)?;
+    Ok(())
+}
+
+fn authorities(
+    stdout: &mut dyn Write,
+    context: &Context,
+    status: &Status,
+    width: Option<usize>,
+) -> Result<(), CliError> {
+    let mut columns = vec![
+        Column::shrinking("AUTHORITY", 20),
+        Column::fixed("EXPIRES"),
+        Column::fixed("LEFT"),
+        Column::fixed("KEY"),
+        Column::fixed("STATE"),
+    ];
+    if context.is_wide() {
+        columns.extend([
+            Column::shrinking("SUBJECT", 16),
+            Column::path("PATH", 24),
+        ]);
+    }
+    let rows: Vec<Vec<Cell>> = status
+        .certificate_authorities
+        .iter()
+        .map(|row| {
+            let mut cells = vec![
+                Cell::styled(&row.name, NAME),
+                expires(row.expiration_date),
+                left(row.expiration_date, status.evaluated_at, &row.findings),
+                Cell::new(if row.externally_managed {
+                    "external"
+                } else {
+                    "here"
+                }),
+                state(authority_words(row), &row.findings),
+            ];
+            if context.is_wide() {
+                cells.extend([
+                    Cell::new(row.subject.clone().unwrap_or_default()),
+                    Cell::styled(&row.path, DIM),
+                ]);
+            }
+            cells
+        })
+        .collect();
+    Table::new(columns, width).write(stdout, &rows)?;
+    Ok(())
+}
+
+fn keys(stdout: &mut dyn Write, status: &Status, width: Option<usize>) -> Result<(), CliError> {
+    let columns = vec![
+        Column::path("SERVICE-ACCOUNT KEY", 24),
+        Column::fixed("HALF"),
+        Column::fixed("TYPE"),
+        Column::fixed("STATE"),
+    ];
+    let rows: Vec<Vec<Cell>> = status
+        .service_account_keys
+        .iter()
+        .map(|row| {
+            vec![
+                Cell::new(&row.path),
+                Cell::new(row.half.unwrap_or("unreadable")),
+                Cell::new(row.key_types.join(", ")),
+                state(words(&row.findings), &row.findings),
+            ]
+        })
+        .collect();
+    Table::new(columns, width).write(stdout, &rows)?;
+    Ok(())
+}
+
+/// Every finding that is more than its word in the table, and every gap, in sentences.
+fn remarks(stdout: &mut dyn Write, status: &Status) -> Result<(), CliError> {
+    let certificates = status
+        .certificates
+        .iter()
+        .map(|row| (row.name.as_str(), &row.findings));
+    let authorities = status
+        .certificate_authorities
+        .iter()
+        .map(|row| (row.name.as_str(), &row.findings));
+    let keys = status
+        .service_account_keys
+        .iter()
+        .map(|row| (row.path.as_str(), &row.findings));
+    let mut first = true;
+    let mut open = |stdout: &mut dyn Write| -> std::io::Result<()> {
+        if std::mem::take(&mut first) {
+            writeln!(stdout)?;
+        }
+        Ok(())
+    };
+    for (name, findings) in certificates.chain(authorities).chain(keys) {
+        for finding in findings {
+            // The date stands in the table already.
+            if matches!(finding.code.as_str(), "expired" | "expires-soon") {
+                continue;
+            }
+            open(stdout)?;
+            let style = style(finding.severity);
+            writeln!(
+                stdout,
+                "{style}{}{style:#} {name}: {}",
+                word(finding.severity),
+                finding.message
+            )?;
+        }
+    }
+    for gap in &status.gaps {
+        open(stdout)?;
+        writeln!(
+            stdout,
+            "{WARN}not seen{WARN:#} {}: {}",
+            gap.object, gap.reason
+        )?;
+    }
+    Ok(())
+}
+
+fn certificate_words(row: &CertificateRow) -> String {
+    let mut words = words(&row.findings);
+    if !row.renewable && !row.missing && row.externally_managed {
+        words.push_str(", external CA");
+    }
+    words
+}
+
+fn authority_words(row: &AuthorityRow) -> String {
+    let mut words = words(&row.findings);
+    if row.bundle_size > 1 {
+        words.push_str(&format!(", bundle of {}", row.bundle_size));
+    }
+    words
+}
+
+fn words(findings: &[Finding]) -> String {
+    if findings.is_empty() {
+        return "ok".to_owned();
+    }
+    findings
+        .iter()
+        .map(|finding| finding.code.replace('-', " "))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn state(words: String, findings: &[Finding]) -> Cell {
+    match findings.iter().map(|finding| finding.severity).max() {
+        Some(severity) => Cell::styled(words, style(severity)),
+        None => Cell::styled(words, GOOD),
+    }
+}
+
+fn expires(at: Option<Timestamp>) -> Cell {
+    match at {
+        Some(at) => Cell::new(minute(at)),
+        None => Cell::styled("-", DIM),
+    }
+}
+
+fn left(at: Option<Timestamp>, now: Timestamp, findings: &[Finding]) -> Cell {
+    let Some(at) = at else {
+        return Cell::styled("-", DIM);
+    };
+    let left: SignedDuration = at.duration_since(now);
+    let concerns_time = |finding: &&Finding| {
+        matches!(
+            finding.code.as_str(),
+            "expired" | "expires-soon" | "not-yet-valid"
+        )
+    };
+    let style = findings
+        .iter()
+        .find(concerns_time)
+        .map_or(GOOD, |finding| style(finding.severity));
+    Cell::styled(output::left(left), style)
+}
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%MZ").to_string()
+}
+
+fn style(severity: Severity) -> anstyle::Style {
+    match severity {
+        Severity::Critical => BAD,
+        Severity::Warning => WARN,
+        Severity::Info => DIM,
+    }
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "critical",
+        Severity::Warning => "warning",
+        Severity::Info => "info",
+    }
+}

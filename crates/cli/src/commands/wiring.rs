@@ -1,0 +1,144 @@
+//! Ports to adapters: what every verb that looks at a host needs, made in one place.
+
+use crate::context::{Context, host_error};
+use crate::error::CliError;
+use kubepki_adapters::clock::SystemClock;
+use kubepki_adapters::cri::CriContainers;
+use kubepki_adapters::host::LocalHost;
+use kubepki_adapters::host::services::LocalServices;
+use kubepki_adapters::kube::KubeClient;
+use kubepki_adapters::tls::RustlsProbe;
+use kubepki_core::model::Inventory;
+use kubepki_engine::apply::{self, backup::Unlock};
+use kubepki_engine::discover::{DiscoverOptions, discover};
+use kubepki_engine::ports::{HostRead, HostWrite, Ports, Progress};
+use kubepki_sealed::Sealed;
+use std::path::Path;
+
+/// What is on the host.
+pub fn inventory(
+    context: &Context,
+    host: &dyn HostRead,
+    pki_folder: &Path,
+) -> Result<Inventory, CliError> {
+    let options = options(context, pki_folder)?;
+    discover(host, &options, context.now()).map_err(|error| host_error(&error))
+}
+
+/// The options of discovery.
+pub fn options(context: &Context, pki_folder: &Path) -> Result<DiscoverOptions, CliError> {
+    Ok(DiscoverOptions {
+        pki_folder: context.host_path(pki_folder)?,
+    })
+}
+
+/// A remark about a run that was interrupted or is going on.
+pub fn interrupted(host: &dyn HostRead) -> Option<String> {
+    if let Ok(Some(holder)) = apply::running(host) {
+        return Some(format!("another run is going on: {holder}"));
+    }
+    match apply::interrupted(host) {
+        Ok(None) => None,
+        Ok(Some(run)) => Some(format!(
+            "run {} (`{}`, begun {}) was interrupted while {}: `kubepki renew` finishes it or takes it back, `kubepki undo` undoes it",
+            run.record.id,
+            run.record.verb,
+            run.record.started_at,
+            run.stage.words()
+        )),
+        Err(error) => Some(format!("the journal of earlier runs cannot be read: {error}")),
+    }
+}
+
+/// Every adapter of one host.
+pub struct Outside {
+    host: Box<dyn HostWrite>,
+    services: Box<dyn kubepki_engine::ports::ServiceControl>,
+    containers: CriContainers,
+    tls: RustlsProbe,
+    kube: KubeClient,
+    clock: SystemClock,
+}
+
+impl Outside {
+    /// The adapters for the host that the verb is about.
+    pub fn new(context: &Context) -> Self {
+        let (host, services) = with_faults(context.host().clone());
+        Self {
+            host,
+            services,
+            containers: CriContainers::new(),
+            tls: RustlsProbe::new(),
+            kube: KubeClient::new(),
+            clock: SystemClock,
+        }
+    }
+
+    /// The host.
+    pub fn host(&self) -> &dyn HostWrite {
+        self.host.as_ref()
+    }
+
+    /// All of them as ports.
+    pub fn ports(&self) -> Ports<'_> {
+        Ports {
+            host: self.host.as_ref(),
+            services: self.services.as_ref(),
+            containers: &self.containers,
+            tls: &self.tls,
+            kube: &self.kube,
+            clock: &self.clock,
+        }
+    }
+}
+
+#[cfg(not(feature = "fault-injection"))]
+fn with_faults(
+    host: LocalHost,
+) -> (
+    Box<dyn HostWrite>,
+    Box<dyn kubepki_engine::ports::ServiceControl>,
+) {
+    (Box::new(host), Box::new(LocalServices::new()))
+}
+
+/// Only in tests: every effect may be the last.
+#[cfg(feature = "fault-injection")]
+fn with_faults(
+    host: LocalHost,
+) -> (
+    Box<dyn HostWrite>,
+    Box<dyn kubepki_engine::ports::ServiceControl>,
+) {
+    kubepki_engine::fault_injection::from_environment(host, LocalServices::new())
+}
+
+/// Says on standard error what is being done.
+pub struct Talk<'a>(pub &'a Context);
+
+impl Progress for Talk<'_> {
+    fn say(&self, text: &str) {
+        self.0.note(format_args!("  {text}"));
+    }
+}
+
+/// Randomness for the name of a run.
+pub fn chance() -> [u8; 4] {
+    let serial = kubepki_keys::random_serial();
+    let mut chance = [0; 4];
+    for (to, from) in chance.iter_mut().zip(serial.octets().iter().rev()) {
+        *to = *from;
+    }
+    chance
+}
+
+/// How an archive is opened: with the identity file, when one is given.
+pub fn unlock(identity: Option<&Path>) -> Result<Unlock, CliError> {
+    let Some(path) = identity else {
+        return Ok(Unlock::Nothing);
+    };
+    LocalHost::live()
+        .read(path, 1 << 20)
+        .map(|contents: Sealed| Unlock::Identities(contents))
+        .map_err(|error| host_error(&error))
+}

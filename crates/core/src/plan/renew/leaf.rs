@@ -1,0 +1,361 @@
+//! One certificate of the plan: who signs it, with which dates, key and names, and where it goes.
+
+use super::planner::{Planner, origin};
+use super::refusal::Refusal;
+use super::request::Selection;
+use crate::assess::renewable::{NotRenewable, SigningAuthority, signing_authority};
+use crate::model::{Authority, ComponentKind, Entry, Holder, KeyState, KubeconfigUser, Role};
+use crate::plan::document::{Issuance, KeyChoice, Origin, Signer};
+use jiff::Timestamp;
+use kubepki_x509::{Certificate, KeyAlgorithm};
+use std::path::{Path, PathBuf};
+
+impl<'a> Planner<'a> {
+    pub(super) fn renew(&mut self, entry: &'a Entry) -> Result<(), Refusal> {
+        let not_before = self.request.start.resolve(self.now)?;
+        let asked_end = self.request.end.resolve(self.now)?;
+        let (signer, authority_end) = match self.signer(entry) {
+            Ok(signer) => signer,
+            Err(reason) if self.request.selection == Selection::All => {
+                // One expired or external CA among several must not stop the others.
+                let refusal = Refusal::NotRenewable {
+                    name: entry.name.clone(),
+                    reason,
+                };
+                let hint = refusal.hint().map(|hint| format!("; {hint}"));
+                self.notice(
+                    refusal.code(),
+                    &entry.name,
+                    format!("not renewed: {refusal}{}", hint.unwrap_or_default()),
+                );
+                return Ok(());
+            }
+            Err(reason) => {
+                return Err(Refusal::NotRenewable {
+                    name: entry.name.clone(),
+                    reason,
+                });
+            }
+        };
+        let not_after = match authority_end {
+            Some(end) if end < asked_end => end,
+            _ => asked_end,
+        };
+        if not_after <= not_before {
+            return Err(Refusal::EmptyValidity {
+                name: entry.name.clone(),
+                not_before,
+                not_after,
+            });
+        }
+        if self.is_fresh(entry, not_after) {
+            let end = entry.certificate().map(|c| c.validity().not_after);
+            self.notice(
+                "fresh",
+                &entry.name,
+                format!(
+                    "left as it is: valid until {}; --force renews it all the same",
+                    end.unwrap_or_default()
+                ),
+            );
+            return Ok(());
+        }
+        if not_after < asked_end {
+            self.notice(
+                "clamped-to-ca",
+                &entry.name,
+                format!("ends with its CA at {not_after} instead of {asked_end}"),
+            );
+        }
+        if not_after <= self.now {
+            self.notice(
+                "ends-in-the-past",
+                &entry.name,
+                format!("will have expired already, at {not_after}"),
+            );
+        }
+        let key = self.key(entry)?;
+        let subject_alt_names = self
+            .request
+            .names
+            .apply(
+                &entry.name,
+                &entry
+                    .certificate()
+                    .map(|c| c.subject_alt_names())
+                    .unwrap_or_default(),
+            )?
+            .map(|names| names.iter().map(ToString::to_string).collect());
+        let (destination, point_kubeconfig) = self.destination(entry);
+        let origin = match entry.certificate() {
+            Some(certificate) => origin(&entry.holder, certificate),
+            None => self.kubelet_client_origin(entry),
+        };
+        let trust_bundle = self.trust_bundle(entry);
+        self.add_basis(entry, &signer, &destination, trust_bundle.as_deref());
+        self.basis
+            .extend(point_kubeconfig.as_ref().map(|user| user.path.clone()));
+        if !matches!(signer, Signer::Request { .. }) {
+            self.changed
+                .push((entry.name.clone(), entry.used_by.clone()));
+        }
+        self.issuances.push(Issuance {
+            name: entry.name.clone(),
+            role: entry.role,
+            origin,
+            signer,
+            not_before,
+            not_after,
+            key,
+            subject_alt_names,
+            destination,
+            point_kubeconfig,
+            trust_bundle,
+        });
+        Ok(())
+    }
+
+    /// Who signs, and when the signer itself ends.
+    fn signer(&self, entry: &Entry) -> Result<(Signer, Option<Timestamp>), NotRenewable> {
+        if let Some(directory) = &self.request.install {
+            return Ok((
+                Signer::Installed {
+                    directory: directory.clone(),
+                    authority: self
+                        .authority_of(entry)
+                        .map(|authority| authority.certificate_path.clone()),
+                },
+                None,
+            ));
+        }
+        if let Some(directory) = &self.request.csr_dir {
+            return Ok((
+                Signer::Request {
+                    directory: directory.clone(),
+                },
+                None,
+            ));
+        }
+        // An authority renewed by this very plan is judged as it will be.
+        let renewed = self.authority_of(entry).and_then(|authority| {
+            self.renewed_authorities
+                .iter()
+                .find(|(renewed, _)| renewed.name == authority.name)
+        });
+        if let Some((authority, end)) = renewed
+            && let (Some(certificate), Some(key)) = (authority.issuing(), &authority.key_path)
+        {
+            return Ok((authority_signer(authority, certificate, key), Some(*end)));
+        }
+        match signing_authority(self.inventory, entry, self.now)? {
+            SigningAuthority::SelfMade => Ok((Signer::OneTimeAuthority, None)),
+            SigningAuthority::Authority {
+                authority,
+                certificate,
+            } => {
+                let key = authority.key_path.clone().unwrap_or_default();
+                Ok((
+                    authority_signer(authority, certificate, &key),
+                    Some(certificate.validity().not_after),
+                ))
+            }
+        }
+    }
+
+    /// The authority that signed the entry, else the one that should have.
+    fn authority_of(&self, entry: &Entry) -> Option<&'a Authority> {
+        entry
+            .certificate()
+            .and_then(|certificate| self.inventory.issuer_of(certificate))
+            .map(|(authority, _)| authority)
+            .or_else(|| {
+                self.inventory
+                    .authority(entry.expected_authority.as_deref()?)
+            })
+    }
+
+    /// Whether nothing about the certificate needs a change: it was just renewed.
+    fn is_fresh(&self, entry: &Entry, not_after: Timestamp) -> bool {
+        if self.request.force
+            || self.request.selection != Selection::All
+            || !self.request.is_plain()
+            || self.request.csr_dir.is_some()
+            || self.request.install.is_some()
+            || !self.renewed_authorities.is_empty()
+        {
+            return false;
+        }
+        let Some(certificate) = entry.certificate() else {
+            return false;
+        };
+        let thresholds = crate::assess::Thresholds::default();
+        let findings = crate::assess::checks::entry(self.inventory, entry, self.now, &thresholds);
+        // A finding that a renewal would not mend (the mode of a file) must not renew for ever.
+        let mendable = findings.iter().any(|finding| {
+            matches!(
+                finding.code.as_str(),
+                "expired"
+                    | "not-yet-valid"
+                    | "expires-soon"
+                    | "not-signed-by-ca"
+                    | "signed-by-other-ca"
+                    | "key-mismatch"
+                    | "key-missing"
+                    | "ca-data-stale"
+                    | "not-a-symlink"
+                    | "embedded-kubelet-certificate"
+            )
+        });
+        let left = certificate.validity().remaining(self.now).as_secs();
+        let planned = not_after.duration_since(self.now).as_secs();
+        !mendable && left.saturating_mul(10) >= planned.saturating_mul(9)
+    }
+
+    fn key(&mut self, entry: &Entry) -> Result<KeyChoice, Refusal> {
+        if self.request.reuse_key {
+            let refuse = |reason: &str| Refusal::KeyNotReusable {
+                name: entry.name.clone(),
+                reason: reason.to_owned(),
+            };
+            return match (&entry.key, entry.certificate()) {
+                (KeyState::Present { public_key, .. }, Some(certificate)) => {
+                    if public_key == certificate.public_key() {
+                        Ok(KeyChoice::Reuse)
+                    } else {
+                        Err(refuse("it belongs to another certificate"))
+                    }
+                }
+                (KeyState::Unreadable(reason), _) => Err(refuse(reason)),
+                _ => Err(refuse("there is none")),
+            };
+        }
+        let key_type = match &self.request.key_type {
+            Some(key_type) => key_type.clone(),
+            None => self.kept_key_type(entry),
+        };
+        Ok(KeyChoice::Generate { key_type })
+    }
+
+    fn kept_key_type(&mut self, entry: &Entry) -> String {
+        let Some(certificate) = entry.certificate() else {
+            // What the kubelet itself would make.
+            return "ecdsa:p256".to_owned();
+        };
+        let algorithm = certificate.public_key().algorithm();
+        let (key_type, kept) = match algorithm {
+            KeyAlgorithm::Rsa { bits: 2048 } => ("rsa:2048", true),
+            KeyAlgorithm::Rsa { bits: 3072 } => ("rsa:3072", true),
+            KeyAlgorithm::Rsa { bits: 4096 } => ("rsa:4096", true),
+            KeyAlgorithm::Rsa { bits } if bits < 2048 => ("rsa:2048", false),
+            KeyAlgorithm::Rsa { .. } => ("rsa:4096", false),
+            KeyAlgorithm::EcdsaP256 => ("ecdsa:p256", true),
+            KeyAlgorithm::EcdsaP384 => ("ecdsa:p384", true),
+            KeyAlgorithm::Ed25519 => ("ed25519", true),
+            _ => ("ecdsa:p384", false),
+        };
+        if !kept {
+            self.notice(
+                "key-type-changed",
+                &entry.name,
+                format!("its key of type {algorithm} cannot be made anew: {key_type} instead"),
+            );
+        }
+        key_type.to_owned()
+    }
+
+    /// Where the new certificate goes, and the kubeconfig that must be pointed there.
+    fn destination(&self, entry: &Entry) -> (Holder, Option<KubeconfigUser>) {
+        let stamp = self.now.strftime("%Y-%m-%d-%H-%M-%S");
+        match &entry.holder {
+            Holder::CertificateStore { link, .. } => (
+                rotating(link, &stamp.to_string()),
+                entry.embedded_copy.clone(),
+            ),
+            Holder::Kubeconfig { path, user } if entry.role == Role::KubeletClient => {
+                let link = self.kubelet_store().join("kubelet-client-current.pem");
+                let copy = KubeconfigUser {
+                    path: path.clone(),
+                    user: user.clone(),
+                };
+                (rotating(&link, &stamp.to_string()), Some(copy))
+            }
+            other => (other.clone(), None),
+        }
+    }
+
+    fn kubelet_store(&self) -> PathBuf {
+        self.inventory
+            .component(ComponentKind::Kubelet)
+            .and_then(|kubelet| kubelet.host_path("cert-dir"))
+            .unwrap_or_else(|| PathBuf::from("/var/lib/kubelet/pki"))
+    }
+
+    fn kubelet_client_origin(&mut self, entry: &Entry) -> Origin {
+        let node = self.inventory.node_name.clone().unwrap_or_default();
+        self.notice(
+            "subject-from-node-name",
+            &entry.name,
+            format!(
+                "there is no certificate to take the subject from: it will be system:node:{node}"
+            ),
+        );
+        Origin::Client {
+            common_name: format!("system:node:{node}"),
+            organizations: vec!["system:nodes".to_owned()],
+        }
+    }
+
+    fn trust_bundle(&self, entry: &Entry) -> Option<PathBuf> {
+        if !matches!(entry.holder, Holder::Kubeconfig { .. }) || entry.trusts.is_empty() {
+            return None;
+        }
+        let authority = self
+            .inventory
+            .authority(entry.expected_authority.as_deref()?)?;
+        (!authority.certificates.is_empty()).then(|| authority.certificate_path.clone())
+    }
+
+    fn add_basis(
+        &mut self,
+        entry: &Entry,
+        signer: &Signer,
+        destination: &Holder,
+        trust_bundle: Option<&Path>,
+    ) {
+        self.basis.push(entry.holder.path().to_owned());
+        self.basis
+            .extend(entry.holder.key_path().map(Path::to_owned));
+        self.basis.push(destination.path().to_owned());
+        if let Signer::Authority {
+            certificate, key, ..
+        } = signer
+        {
+            self.basis.push(certificate.clone());
+            self.basis.push(key.clone());
+        }
+        self.basis.extend(trust_bundle.map(Path::to_owned));
+    }
+}
+
+fn authority_signer(authority: &Authority, certificate: &Certificate, key: &Path) -> Signer {
+    Signer::Authority {
+        name: authority.name.clone(),
+        certificate: authority.certificate_path.clone(),
+        key: key.to_owned(),
+        fingerprint_sha256: hex::encode(certificate.fingerprint_sha256()),
+    }
+}
+
+/// The next file of a kubelet certificate store: `kubelet-client-2026-11-22-10-00-00.pem`, as the
+/// kubelet names it.
+fn rotating(link: &Path, stamp: &str) -> Holder {
+    let prefix = link
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let prefix = prefix.trim_end_matches("current.pem").to_owned();
+    Holder::CertificateStore {
+        target: Some(link.with_file_name(format!("{prefix}{stamp}.pem"))),
+        link: link.to_owned(),
+    }
+}

@@ -1,0 +1,232 @@
+//! The planner's work: which entries, who signs them, where they go, what follows.
+
+use super::refusal::Refusal;
+use super::request::{RenewRequest, Selection};
+use crate::model::{Authority, ComponentKind, Entry, Holder, Inventory, Role, RunsAs, UsedBy};
+use crate::plan::components::{self, Change};
+use crate::plan::document::{
+    API_VERSION, BasisFile, Issuance, KeyChoice, Notice, Origin, Plan, Signer, TrustUpdate,
+};
+use crate::plan::lifetime::EndRule;
+use jiff::{Timestamp, ToSpan};
+use kubepki_x509::{Certificate, ValidityState};
+use std::path::{Path, PathBuf};
+
+/// A plan in the making.
+pub(super) struct Planner<'a> {
+    pub(super) inventory: &'a Inventory,
+    pub(super) request: &'a RenewRequest,
+    pub(super) now: Timestamp,
+    /// Authorities renewed in this plan, with their new end.
+    pub(super) renewed_authorities: Vec<(&'a Authority, Timestamp)>,
+    pub(super) issuances: Vec<Issuance>,
+    pub(super) changed: Vec<(String, Vec<UsedBy>)>,
+    pub(super) basis: Vec<PathBuf>,
+    pub(super) notices: Vec<Notice>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn select(&self) -> Result<Vec<&'a Entry>, Refusal> {
+        let entries = &self.inventory.entries;
+        let selected: Vec<&Entry> = match &self.request.selection {
+            Selection::All => entries
+                .iter()
+                .filter(|entry| !entry.chain.is_empty() || self.is_makeable(entry))
+                .collect(),
+            Selection::Named(names) => {
+                let mut selected: Vec<&Entry> = Vec::new();
+                for name in names {
+                    let entry = entries
+                        .iter()
+                        .find(|entry| is_named(entry, name))
+                        .ok_or_else(|| Refusal::UnknownName {
+                            name: name.clone(),
+                            known: known(entries),
+                        })?;
+                    if !selected.iter().any(|other| std::ptr::eq(*other, entry)) {
+                        selected.push(entry);
+                    }
+                }
+                selected
+            }
+        };
+        let Some(limit) = self.request.only_expiring else {
+            return Ok(selected);
+        };
+        Ok(selected
+            .into_iter()
+            .filter(|entry| {
+                entry
+                    .certificate()
+                    .is_none_or(|certificate| certificate.validity().remaining(self.now) < limit)
+            })
+            .collect())
+    }
+
+    /// A kubelet without any client certificate gets one: its subject follows from the node name.
+    fn is_makeable(&self, entry: &Entry) -> bool {
+        entry.role == Role::KubeletClient
+            && self.inventory.node_name.is_some()
+            && self.inventory.component(ComponentKind::Kubelet).is_some()
+    }
+
+    pub(super) fn renew_expired_authorities(&mut self) -> Result<(), Refusal> {
+        for authority in &self.inventory.authorities {
+            let Some(certificate) = authority.issuing() else {
+                continue;
+            };
+            if certificate.validity().state(self.now) != ValidityState::Expired {
+                continue;
+            }
+            let Some(key) = authority.key_path.clone() else {
+                continue;
+            };
+            let matches = authority.key.public_key() == Some(certificate.public_key());
+            if !matches {
+                self.notice(
+                    "ca-not-renewable",
+                    &authority.name,
+                    "its key is absent or does not match: it stays expired".to_owned(),
+                );
+                continue;
+            }
+            let not_before = self.request.start.resolve(self.now)?;
+            let not_after = EndRule::For(3650.days()).resolve(self.now)?;
+            let holder = Holder::Files {
+                certificate: authority.certificate_path.clone(),
+                key: Some(key.clone()),
+            };
+            self.basis.push(authority.certificate_path.clone());
+            self.basis.push(key);
+            self.issuances.push(Issuance {
+                name: authority.name.clone(),
+                role: authority.role,
+                origin: origin(&holder, certificate),
+                signer: Signer::ItsOwnKey,
+                not_before,
+                not_after,
+                key: KeyChoice::Reuse,
+                subject_alt_names: None,
+                destination: holder,
+                point_kubeconfig: None,
+                trust_bundle: None,
+            });
+            self.changed
+                .push((authority.name.clone(), authority.used_by.clone()));
+            self.notice(
+                "ca-renewed-with-same-key",
+                &authority.name,
+                "same name and key, so every certificate that it signed stays valid; copies of it on other hosts must be replaced too".to_owned(),
+            );
+            self.renewed_authorities.push((authority, not_after));
+        }
+        Ok(())
+    }
+
+    pub(super) fn notice(&mut self, code: &str, object: &str, message: String) {
+        self.notices.push(Notice {
+            code: code.to_owned(),
+            object: object.to_owned(),
+            message,
+        });
+    }
+
+    /// Kubeconfigs that only need the renewed authority's new certificate.
+    fn trust_updates(&mut self) -> Vec<TrustUpdate> {
+        let mut updates = Vec::new();
+        for (authority, _) in &self.renewed_authorities {
+            for entry in &self.inventory.entries {
+                let Holder::Kubeconfig { path, user } = &entry.holder else {
+                    continue;
+                };
+                let trusts = entry
+                    .trusts
+                    .iter()
+                    .any(|ca| authority.certificates.contains(ca));
+                let issued = self
+                    .issuances
+                    .iter()
+                    .any(|issuance| issuance.trust_bundle.is_some() && issuance.name == entry.name);
+                if trusts && !issued {
+                    updates.push(TrustUpdate {
+                        kubeconfig: path.clone(),
+                        user: user.clone(),
+                        bundle: authority.certificate_path.clone(),
+                    });
+                    self.basis.push(path.clone());
+                    self.changed
+                        .push((entry.name.clone(), entry.used_by.clone()));
+                }
+            }
+        }
+        updates
+    }
+
+    pub(super) fn finish(mut self) -> Plan {
+        let trust_updates = self.trust_updates();
+        let changes: Vec<Change<'_>> = self
+            .changed
+            .iter()
+            .map(|(name, used_by)| Change { name, used_by })
+            .collect();
+        let components = if self.request.no_restart {
+            Vec::new()
+        } else {
+            components::actions(self.inventory, &changes)
+        };
+        for action in &components {
+            if let RunsAs::StaticPod { manifest, .. } = &action.runs_as {
+                self.basis.push(manifest.clone());
+            }
+        }
+        self.basis.sort();
+        self.basis.dedup();
+        let basis = self
+            .basis
+            .iter()
+            .map(|path| BasisFile {
+                path: path.clone(),
+                sha256: self.inventory.files.get(path).cloned().flatten(),
+            })
+            .collect();
+        Plan {
+            api_version: API_VERSION.to_owned(),
+            kind: "Plan".to_owned(),
+            id: String::new(),
+            verb: "renew".to_owned(),
+            host: self.inventory.host.clone(),
+            created_at: self.now,
+            basis,
+            issuances: self.issuances,
+            restoration: None,
+            trust_updates,
+            components,
+            static_pod_folders: self.inventory.static_pod_folders.clone(),
+            notices: self.notices,
+        }
+        .with_id()
+    }
+}
+
+fn is_named(entry: &Entry, name: &str) -> bool {
+    entry.name == name
+        || entry.holder.path() == Path::new(name)
+        || (entry.role == Role::KubeletClient && name == "kubelet.conf")
+}
+
+fn known(entries: &[Entry]) -> String {
+    entries
+        .iter()
+        .map(|entry| entry.name.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+pub(super) fn origin(holder: &Holder, certificate: &Certificate) -> Origin {
+    Origin::Certificate {
+        holder: holder.clone(),
+        fingerprint_sha256: hex::encode(certificate.fingerprint_sha256()),
+        subject: certificate.subject().to_string(),
+        not_after: certificate.validity().not_after,
+    }
+}

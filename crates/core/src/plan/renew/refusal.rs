@@ -1,0 +1,95 @@
+//! Why no plan is made: with evidence, and with what to do.
+
+use crate::assess::renewable::NotRenewable;
+use crate::plan::lifetime::LifetimeSyntaxError;
+use crate::plan::names::NoSuchName;
+use jiff::Timestamp;
+
+/// Why no plan is made.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No such certificate.
+    #[error("there is no certificate `{name}` on this host; there are: {known}")]
+    UnknownName {
+        /// As asked.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// It cannot be renewed here.
+    #[error("cannot renew {name}: {reason}")]
+    NotRenewable {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: NotRenewable,
+    },
+    /// Names were to be edited on several certificates at once.
+    #[error("names can be edited on one certificate at a time, {count} are selected")]
+    NamesOnMany {
+        /// How many.
+        count: usize,
+    },
+    /// A name to remove is not there.
+    #[error(transparent)]
+    NoSuchName(#[from] NoSuchName),
+    /// The key is to be reused but does not match or cannot be read.
+    #[error("cannot reuse the key of {name}: {reason}")]
+    KeyNotReusable {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The validity is empty.
+    #[error("{name} would end ({not_after}) before it begins ({not_before})")]
+    EmptyValidity {
+        /// Its name.
+        name: String,
+        /// The start asked for.
+        not_before: Timestamp,
+        /// The end asked for or left by the CA.
+        not_after: Timestamp,
+    },
+    /// A length of time that leads outside the calendar.
+    #[error(transparent)]
+    Lifetime(#[from] LifetimeSyntaxError),
+}
+
+impl Refusal {
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownName { .. } => "unknown-certificate",
+            Self::NotRenewable { reason, .. } => match reason {
+                NotRenewable::ExternalAuthority { .. } => "external-ca",
+                NotRenewable::ExpiredAuthority { .. } => "ca-expired",
+                NotRenewable::KeyMismatch { .. } => "ca-key-mismatch",
+                _ => "not-renewable",
+            },
+            Self::NamesOnMany { .. } => "names-on-many",
+            Self::NoSuchName(_) => "no-such-name",
+            Self::KeyNotReusable { .. } => "key-not-reusable",
+            Self::EmptyValidity { .. } => "empty-validity",
+            Self::Lifetime(_) => "lifetime",
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotRenewable { reason, .. } => match reason {
+                NotRenewable::ExternalAuthority { .. } => Some(
+                    "write certification requests with `--csr-dir DIR`, have them signed, and bring them back with `--install DIR`".to_owned(),
+                ),
+                NotRenewable::ExpiredAuthority { .. } => Some(
+                    "renew the CA with its own key by `--renew-expired-ca`: every certificate that it signed stays valid; a compromised CA must be replaced instead".to_owned(),
+                ),
+                _ => None,
+            },
+            Self::KeyNotReusable { .. } => Some("leave out `--key reuse` to have a new key made".to_owned()),
+            _ => None,
+        }
+    }
+}

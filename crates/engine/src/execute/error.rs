@@ -1,0 +1,103 @@
+//! What can stop a plan from being carried out.
+
+use crate::ports::HostError;
+use kubepki_keys::{IssueError, KeyError};
+use std::path::PathBuf;
+
+/// A plan was not carried out, or not to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecuteError {
+    /// A file is no longer what the plan was made from.
+    #[error(
+        "{} changed after the plan was made: expected {expected}, found {found}",
+        path.display()
+    )]
+    WorldChanged {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 in the plan, or `no file`.
+        expected: String,
+        /// SHA-256 now, or `no file`.
+        found: String,
+    },
+    /// The plan is for another host.
+    #[error("the plan is for host {expected}, this is {found}")]
+    OtherHost {
+        /// The plan's host.
+        expected: String,
+        /// This host.
+        found: String,
+    },
+    /// Reading or writing failed.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A key could not be read or made.
+    #[error("the key of {name}: {source}")]
+    Key {
+        /// The certificate's name.
+        name: String,
+        /// Why.
+        source: KeyError,
+    },
+    /// A certificate could not be signed.
+    #[error("{name} cannot be issued: {source}")]
+    Issue {
+        /// The certificate's name.
+        name: String,
+        /// Why.
+        source: IssueError,
+    },
+    /// A file could not be understood or rewritten.
+    #[error("{}: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A signed certificate that was brought back does not fit.
+    #[error("{}: {reason}", path.display())]
+    Install {
+        /// The certificate that was brought.
+        path: PathBuf,
+        /// What does not fit: expected and found.
+        reason: String,
+    },
+    /// The plan names something that cannot be (an unknown key type, a damaged name).
+    #[error("the plan's {name}: {reason}")]
+    Plan {
+        /// The issuance.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The change itself failed; nothing or everything of it is in place.
+    #[error(transparent)]
+    Apply(#[from] crate::apply::ApplyError),
+    /// The backup could not be made or read.
+    #[error(transparent)]
+    Backup(#[from] crate::apply::backup::BackupError),
+    /// A component did not take up the new files.
+    #[error(transparent)]
+    TakeUp(#[from] crate::take_up::TakeUpError),
+}
+
+impl ExecuteError {
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::WorldChanged { .. } => "world-changed",
+            Self::OtherHost { .. } => "other-host",
+            Self::Host(_) => "host",
+            Self::Key { .. } => "key",
+            Self::Issue { source, .. } => source.code(),
+            Self::Format { .. } => "format",
+            Self::Install { .. } => "install-mismatch",
+            Self::Plan { .. } => "plan",
+            Self::Apply(source) => source.code(),
+            Self::Backup(source) => source.code(),
+            Self::TakeUp(_) => "take-up",
+        }
+    }
+}

@@ -1,0 +1,475 @@
+//! Minting: the keys and certificates of a plan, made in memory and written nowhere.
+//!
+//! Keys come first and in parallel (RSA generation is nearly all of a renewal's time), then renewed
+//! authorities, then everything that they and the others sign.
+
+use crate::ports::FILE_LIMIT;
+use super::error::ExecuteError;
+use crate::ports::HostRead;
+use kubepki_core::model::Holder;
+use kubepki_core::plan::{Issuance, KeyChoice, Origin, Plan, Signer};
+use kubepki_keys::{Issuer, KeyType, PrivateKey, random_serial, sign_request};
+use kubepki_sealed::Sealed;
+use kubepki_x509::profile;
+use kubepki_x509::{
+    Certificate, CertificateTemplate, CertificationRequest, CertificationRequestInfo,
+    ExtendedKeyUsage, GeneralName, Name, Validity, pem, reissue,
+};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What was made for one issuance.
+pub struct Minted {
+    /// The certificate first, then certificates that must travel with it.
+    pub chain: Vec<Certificate>,
+    /// The request, when somebody else signs.
+    pub request: Option<CertificationRequest>,
+    /// The new key; `None` when the old one stays.
+    pub key: Option<PrivateKey>,
+}
+
+/// Makes everything that `plan` issues, in the plan's order.
+pub fn mint(host: &dyn HostRead, plan: &Plan) -> Result<Vec<Minted>, ExecuteError> {
+    let mut keys = generate_keys(&plan.issuances)?;
+    let mut renewed: Vec<(String, Certificate)> = Vec::new();
+    let mut minted = Vec::with_capacity(plan.issuances.len());
+    for (issuance, key) in plan.issuances.iter().zip(keys.drain(..)) {
+        let made = one(host, issuance, key, &renewed)?;
+        if let (
+            Signer::ItsOwnKey,
+            Origin::Certificate {
+                fingerprint_sha256, ..
+            },
+        ) = (&issuance.signer, &issuance.origin)
+            && let Some(certificate) = made.chain.first()
+        {
+            renewed.push((fingerprint_sha256.clone(), certificate.clone()));
+        }
+        minted.push(made);
+    }
+    Ok(minted)
+}
+
+fn one(
+    host: &dyn HostRead,
+    issuance: &Issuance,
+    key: Option<PrivateKey>,
+    renewed: &[(String, Certificate)],
+) -> Result<Minted, ExecuteError> {
+    match &issuance.signer {
+        Signer::Authority {
+            certificate,
+            key: key_path,
+            fingerprint_sha256,
+            ..
+        } => {
+            let ca = authority_certificate(host, issuance, certificate, fingerprint_sha256)?;
+            let ca = renewed
+                .iter()
+                .find(|(old, _)| old == fingerprint_sha256)
+                .map_or(ca, |(_, new)| new.clone());
+            let ca_key = read_key(host, issuance, key_path)?;
+            let issuer = Issuer::new(ca, ca_key).map_err(issue_error(issuance))?;
+            let subject_key = subject_key(host, issuance, key)?;
+            let template = template(host, issuance, issuer.certificate(), subject_key.as_ref())?;
+            let certificate = issuer.issue(&template).map_err(issue_error(issuance))?;
+            Ok(Minted {
+                chain: vec![certificate],
+                request: None,
+                key: subject_key.into_new(),
+            })
+        }
+        Signer::ItsOwnKey => {
+            let subject_key = subject_key(host, issuance, key)?;
+            let old = old_certificate(host, issuance)?;
+            let template = template(host, issuance, &old, subject_key.as_ref())?;
+            let certificate = Issuer::self_signed(&template, subject_key.as_ref())
+                .map_err(issue_error(issuance))?;
+            Ok(Minted {
+                chain: vec![certificate],
+                request: None,
+                key: subject_key.into_new(),
+            })
+        }
+        Signer::OneTimeAuthority => one_time_authority(host, issuance, key),
+        Signer::Request { .. } => request(host, issuance, key),
+        Signer::Installed {
+            directory,
+            authority,
+        } => super::install::take(host, issuance, directory, authority.as_deref()),
+    }
+}
+
+/// A key that was made, or the one that is there.
+pub(super) enum SubjectKey {
+    New(PrivateKey),
+    Kept(PrivateKey),
+}
+
+impl SubjectKey {
+    fn as_ref(&self) -> &PrivateKey {
+        match self {
+            Self::New(key) | Self::Kept(key) => key,
+        }
+    }
+
+    fn into_new(self) -> Option<PrivateKey> {
+        match self {
+            Self::New(key) => Some(key),
+            Self::Kept(_) => None,
+        }
+    }
+}
+
+fn subject_key(
+    host: &dyn HostRead,
+    issuance: &Issuance,
+    new: Option<PrivateKey>,
+) -> Result<SubjectKey, ExecuteError> {
+    if let Some(key) = new {
+        return Ok(SubjectKey::New(key));
+    }
+    let holder = match &issuance.origin {
+        Origin::Certificate { holder, .. } => holder,
+        Origin::Client { .. } => &issuance.destination,
+    };
+    let key = match holder {
+        Holder::Kubeconfig { path, user } => {
+            let contents = host.read(path, FILE_LIMIT)?;
+            let pem = super::render::kubeconfig_key(path, &contents, user)?;
+            PrivateKey::from_pem(&pem).map_err(key_error(issuance))?
+        }
+        other => {
+            let path = other.key_path().unwrap_or_else(|| other.path());
+            read_key(host, issuance, path)?
+        }
+    };
+    // A key that is used anew moves when its certificate moves to another file.
+    Ok(if holder == &issuance.destination {
+        SubjectKey::Kept(key)
+    } else {
+        SubjectKey::New(key)
+    })
+}
+
+fn template(
+    host: &dyn HostRead,
+    issuance: &Issuance,
+    issuer: &Certificate,
+    key: &PrivateKey,
+) -> Result<CertificateTemplate, ExecuteError> {
+    let validity = validity(issuance);
+    let names = names(issuance)?;
+    match &issuance.origin {
+        Origin::Certificate { .. } => {
+            let old = old_certificate(host, issuance)?;
+            reissue::template(
+                &old,
+                issuer,
+                validity,
+                key.public_key().clone(),
+                random_serial(),
+                names.as_deref(),
+            )
+            .map_err(plan_error(issuance))
+        }
+        Origin::Client {
+            common_name,
+            organizations,
+        } => {
+            let organizations: Vec<&str> = organizations.iter().map(String::as_str).collect();
+            let subject = Name::common(common_name, &organizations);
+            let extensions = profile::leaf(
+                &subject,
+                &[ExtendedKeyUsage::ClientAuth],
+                &names.unwrap_or_default(),
+                issuer,
+            );
+            Ok(CertificateTemplate {
+                serial_number: random_serial(),
+                validity,
+                subject,
+                public_key: key.public_key().clone(),
+                extensions,
+            })
+        }
+    }
+}
+
+/// As the kubelet makes `kubelet.crt`: a CA of the moment signs the leaf, travels behind it, and its
+/// key is forgotten.
+fn one_time_authority(
+    host: &dyn HostRead,
+    issuance: &Issuance,
+    key: Option<PrivateKey>,
+) -> Result<Minted, ExecuteError> {
+    let old_chain = old_chain(host, issuance)?;
+    let subject_key = subject_key(host, issuance, key)?;
+    let Some(old_root) = old_chain.last() else {
+        return Err(no_certificate(issuance));
+    };
+    if old_chain.len() == 1 {
+        let template = template(host, issuance, old_root, subject_key.as_ref())?;
+        let certificate = Issuer::self_signed(&template, subject_key.as_ref())
+            .map_err(issue_error(issuance))?;
+        return Ok(Minted {
+            chain: vec![certificate],
+            request: None,
+            key: subject_key.into_new(),
+        });
+    }
+    let root_key = PrivateKey::generate(
+        KeyType::like(&old_root.public_key().algorithm())
+            .or_else(|| subject_key.as_ref().key_type())
+            .unwrap_or(KeyType::EcdsaP256),
+    )
+    .map_err(key_error(issuance))?;
+    let root_template = reissue::template(
+        old_root,
+        old_root,
+        validity(issuance),
+        root_key.public_key().clone(),
+        random_serial(),
+        None,
+    )
+    .map_err(plan_error(issuance))?;
+    let root =
+        Issuer::self_signed(&root_template, &root_key).map_err(issue_error(issuance))?;
+    let issuer = Issuer::new(root.clone(), root_key).map_err(issue_error(issuance))?;
+    let template = template(host, issuance, &root, subject_key.as_ref())?;
+    let leaf = issuer.issue(&template).map_err(issue_error(issuance))?;
+    Ok(Minted {
+        chain: vec![leaf, root],
+        request: None,
+        key: subject_key.into_new(),
+    })
+}
+
+/// A request carries what the signer must put into the certificate: names and usages too, which
+/// kubeadm's own requests leave out.
+fn request(
+    host: &dyn HostRead,
+    issuance: &Issuance,
+    key: Option<PrivateKey>,
+) -> Result<Minted, ExecuteError> {
+    let subject_key = subject_key(host, issuance, key)?;
+    let (subject, extensions) = match &issuance.origin {
+        Origin::Certificate { .. } => {
+            let old = old_certificate(host, issuance)?;
+            let names = names(issuance)?;
+            let extensions = reissue::requested(&old, names.as_deref())
+                .map_err(plan_error(issuance))?;
+            (old.subject().clone(), extensions)
+        }
+        Origin::Client {
+            common_name,
+            organizations,
+        } => {
+            let organizations: Vec<&str> = organizations.iter().map(String::as_str).collect();
+            let subject = Name::common(common_name, &organizations);
+            let names = names(issuance)?.unwrap_or_default();
+            let extensions =
+                profile::requested(&subject, &[ExtendedKeyUsage::ClientAuth], &names);
+            (subject, extensions)
+        }
+    };
+    let request = CertificationRequestInfo {
+        subject,
+        public_key: subject_key.as_ref().public_key().clone(),
+        extensions,
+    };
+    let request = sign_request(&request, subject_key.as_ref()).map_err(issue_error(issuance))?;
+    let (SubjectKey::New(key) | SubjectKey::Kept(key)) = subject_key;
+    Ok(Minted {
+        chain: Vec::new(),
+        request: Some(request),
+        key: Some(key),
+    })
+}
+
+/// Makes every new key, on as many threads as there are processors.
+fn generate_keys(issuances: &[Issuance]) -> Result<Vec<Option<PrivateKey>>, ExecuteError> {
+    let mut types = Vec::with_capacity(issuances.len());
+    for issuance in issuances {
+        // Keys that were made elsewhere come with their certificate.
+        let installed = matches!(issuance.signer, Signer::Installed { .. });
+        types.push(match &issuance.key {
+            KeyChoice::Generate { key_type } if !installed => {
+                Some(key_type.parse::<KeyType>().map_err(|error| {
+                    ExecuteError::Plan {
+                        name: issuance.name.clone(),
+                        reason: error.to_string(),
+                    }
+                })?)
+            }
+            _ => None,
+        });
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let slots: Vec<Mutex<Option<Result<PrivateKey, kubepki_keys::KeyError>>>> =
+        types.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(types.len()) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let (Some(wanted), Some(slot)) = (types.get(index), slots.get(index)) else {
+                        return;
+                    };
+                    if let Some(key_type) = wanted
+                        && let Ok(mut slot) = slot.lock()
+                    {
+                        *slot = Some(PrivateKey::generate(*key_type));
+                    }
+                }
+            });
+        }
+    });
+    slots
+        .into_iter()
+        .zip(issuances)
+        .map(|(slot, issuance)| {
+            slot.into_inner()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .transpose()
+                .map_err(key_error(issuance))
+        })
+        .collect()
+}
+
+fn validity(issuance: &Issuance) -> Validity {
+    Validity {
+        not_before: issuance.not_before,
+        not_after: issuance.not_after,
+    }
+}
+
+fn names(issuance: &Issuance) -> Result<Option<Vec<GeneralName>>, ExecuteError> {
+    let Some(names) = &issuance.subject_alt_names else {
+        return Ok(None);
+    };
+    names
+        .iter()
+        .map(|name| {
+            name.parse().map_err(|_| ExecuteError::Plan {
+                name: issuance.name.clone(),
+                reason: format!("`{name}` is no subject alternative name"),
+            })
+        })
+        .collect::<Result<Vec<GeneralName>, _>>()
+        .map(Some)
+}
+
+pub(super) fn old_certificate(
+    host: &dyn HostRead,
+    issuance: &Issuance,
+) -> Result<Certificate, ExecuteError> {
+    old_chain(host, issuance)?
+        .into_iter()
+        .next()
+        .ok_or_else(|| no_certificate(issuance))
+}
+
+fn old_chain(host: &dyn HostRead, issuance: &Issuance) -> Result<Vec<Certificate>, ExecuteError> {
+    let Origin::Certificate {
+        holder,
+        fingerprint_sha256,
+        ..
+    } = &issuance.origin
+    else {
+        return Err(no_certificate(issuance));
+    };
+    let path = holder.path();
+    let contents = host.read(path, FILE_LIMIT)?;
+    let mut chain = match holder {
+        Holder::Kubeconfig { user, .. } => {
+            super::render::kubeconfig_chain(path, &contents, user)?
+        }
+        _ => certificates(path, &contents)?,
+    };
+    // A CA bundle may hold others before the one that is meant.
+    if let Some(index) = chain
+        .iter()
+        .position(|certificate| hex::encode(certificate.fingerprint_sha256()) == *fingerprint_sha256)
+    {
+        chain.drain(..index);
+        return Ok(chain);
+    }
+    Err(ExecuteError::Format {
+        path: path.to_owned(),
+        reason: format!(
+            "expected the certificate sha256:{}, it is no longer there",
+            fingerprint_sha256
+        ),
+    })
+}
+
+pub(super) fn certificates(
+    path: &Path,
+    contents: &Sealed,
+) -> Result<Vec<Certificate>, ExecuteError> {
+    pem::certificates(kubepki_sealed::danger::open(contents)).map_err(|error| {
+        ExecuteError::Format {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }
+    })
+}
+
+fn authority_certificate(
+    host: &dyn HostRead,
+    issuance: &Issuance,
+    path: &Path,
+    fingerprint: &str,
+) -> Result<Certificate, ExecuteError> {
+    certificates(path, &host.read(path, FILE_LIMIT)?)?
+        .into_iter()
+        .find(|certificate| hex::encode(certificate.fingerprint_sha256()) == fingerprint)
+        .ok_or_else(|| ExecuteError::Format {
+            path: path.to_owned(),
+            reason: format!(
+                "expected the CA sha256:{fingerprint} that signs {}, it is not there",
+                issuance.name
+            ),
+        })
+}
+
+pub(super) fn read_key(
+    host: &dyn HostRead,
+    issuance: &Issuance,
+    path: &Path,
+) -> Result<PrivateKey, ExecuteError> {
+    PrivateKey::from_pem(&host.read(path, FILE_LIMIT)?).map_err(key_error(issuance))
+}
+
+pub(super) fn key_error(
+    issuance: &Issuance,
+) -> impl Fn(kubepki_keys::KeyError) -> ExecuteError + '_ {
+    |source| ExecuteError::Key {
+        name: issuance.name.clone(),
+        source,
+    }
+}
+
+fn issue_error(issuance: &Issuance) -> impl Fn(kubepki_keys::IssueError) -> ExecuteError + '_ {
+    |source| ExecuteError::Issue {
+        name: issuance.name.clone(),
+        source,
+    }
+}
+
+fn plan_error<E: std::fmt::Display>(issuance: &Issuance) -> impl Fn(E) -> ExecuteError + '_ {
+    |error| ExecuteError::Plan {
+        name: issuance.name.clone(),
+        reason: error.to_string(),
+    }
+}
+
+fn no_certificate(issuance: &Issuance) -> ExecuteError {
+    ExecuteError::Plan {
+        name: issuance.name.clone(),
+        reason: "there is no certificate to renew".to_owned(),
+    }
+}

@@ -1,0 +1,15 @@
+//! Carrying a plan out: check its basis, back up, mint, stage, swap, let components take it up, and
+//! verify what came of it.
+//!
+//! [`mint`] makes keys and certificates in memory, [`render`] puts them into the forms of their
+//! files, [`run`] holds the order of everything and is the only place that writes.
+
+pub mod basis;
+pub mod error;
+pub mod install;
+pub mod mint;
+pub mod render;
+pub mod run;
+
+pub use error::ExecuteError;
+pub use run::{Execution, Outcome, Settled, execute, resume};

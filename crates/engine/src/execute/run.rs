@@ -1,0 +1,335 @@
+//! A run: everything that happens between the user's yes and the verdict, in one order.
+//!
+//! ```text
+//! lock ─► basis ─► mint ─► back up ─► stage ─► swap ─► components, one at a time ─► verify
+//! ```
+//!
+//! Up to the swap nothing in use has changed, and any error leaves nothing behind. After it the run
+//! is finished by whoever comes next: [`resume`] does what is missing, and does nothing twice.
+
+use super::basis;
+use super::error::ExecuteError;
+use super::mint::mint;
+use super::render::render;
+use crate::apply::backup::{self, Protection, Unlock};
+use crate::apply::{
+    Change, Interrupted, Runner, Stage, Start, Transaction, roll_back, roll_forward, RunId,
+};
+use crate::discover::{DiscoverOptions, discover};
+use crate::ports::{Ports, Progress};
+use crate::take_up::{How, Setting, TakenUp, in_order, take_up, unpark_leftovers};
+use crate::verify::{Circumstances, Verdict, node_is_ready, verify};
+use jiff::Timestamp;
+use kubepki_core::model::{Component, Inventory, Role};
+use kubepki_core::plan::{ComponentAction, Plan};
+use std::path::PathBuf;
+
+/// How a run is to be carried out.
+pub struct Execution<'a> {
+    /// The outside.
+    pub ports: Ports<'a>,
+    /// Where kubeadm's certificates are, for discovery after the change.
+    pub options: DiscoverOptions,
+    /// The backup's encryption; `None` makes no backup.
+    pub backup: Option<Protection>,
+    /// Opens the archive of a restoration.
+    pub unlock: Unlock,
+    /// This program's process id.
+    pub process: u32,
+    /// Randomness for the run's name.
+    pub chance: [u8; 4],
+    /// Who is told what happens.
+    pub progress: &'a dyn Progress,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The run.
+    pub id: RunId,
+    /// The archive with the old files.
+    pub backup: Option<PathBuf>,
+    /// Paths that were written.
+    pub written: Vec<PathBuf>,
+    /// What each component did.
+    pub taken_up: Vec<TakenUp>,
+    /// Components that were left alone, and why.
+    pub left_alone: Vec<String>,
+    /// Whether the host now uses what was written.
+    pub verdict: Verdict,
+}
+
+/// Carries out `plan`, which was made from `before`.
+///
+/// # Errors
+/// Before the swap: nothing has changed. After it (an [`ExecuteError::TakeUp`]): the files are in
+/// place, the journal is open, and the next run resumes.
+pub fn execute(
+    execution: &Execution<'_>,
+    before: &Inventory,
+    plan: &Plan,
+) -> Result<Outcome, ExecuteError> {
+    let ports = &execution.ports;
+    let host = ports.host;
+    let now = ports.clock.now();
+    let runner = runner(execution, plan, now);
+    let value = serde_json::to_value(plan).map_err(|error| ExecuteError::Plan {
+        name: plan.id.clone(),
+        reason: error.to_string(),
+    })?;
+    let node_was_ready = node_is_ready(ports, before);
+    let mut transaction = Transaction::begin(
+        host,
+        Start {
+            id: RunId::new(now, execution.chance),
+            verb: plan.verb.clone(),
+            plan: value,
+            runner,
+        },
+    )?;
+    basis::check(host, plan)?;
+    let changes = changes(execution, plan)?;
+    let written: Vec<PathBuf> = changes.iter().map(|it| it.path().to_owned()).collect();
+    if let Some(protection) = &execution.backup {
+        execution.progress.say("saving the files as they are");
+        let id = transaction.record().id.clone();
+        let paths = backup_paths(plan, before);
+        let request = backup::Request {
+            id: &id,
+            verb: &plan.verb,
+            time: now,
+            paths: &paths,
+            protection,
+        };
+        let archive = backup::create(host, &request, &backup::default_path(&id, protection))?;
+        transaction.record_backup(&archive.path)?;
+    }
+    execution.progress.say("putting the new files in place");
+    transaction.stage(changes)?;
+    transaction.commit()?;
+    let course = Course {
+        execution,
+        before: Some(before),
+        plan,
+        files_changed_at: ports.clock.now(),
+        node_was_ready,
+    };
+    course.finish(transaction, written)
+}
+
+/// What became of an interrupted run.
+#[derive(Debug)]
+pub enum Settled {
+    /// Nothing in use had been changed: what it had prepared is removed.
+    RolledBack,
+    /// Its changes are complete, its components have taken them up.
+    Finished(Box<Outcome>),
+}
+
+/// Settles an interrupted run: back when it had changed nothing, forward when it had.
+pub fn resume(
+    execution: &Execution<'_>,
+    interrupted: &Interrupted,
+) -> Result<Settled, ExecuteError> {
+    let ports = &execution.ports;
+    let record = &interrupted.record;
+    let now = ports.clock.now();
+    let plan: Result<Plan, _> = serde_json::from_value(record.plan.clone());
+    let plan = plan.map_err(|error| ExecuteError::Plan {
+        name: record.id.to_string(),
+        reason: format!("the journal's plan cannot be read: {error}"),
+    })?;
+    let runner = runner(execution, &plan, now);
+    if interrupted.stage == Stage::Staging {
+        roll_back(ports.host, &record.id, runner)?;
+        return Ok(Settled::RolledBack);
+    }
+    let Some(resumed) = roll_forward(ports.host, &record.id, runner)? else {
+        return Ok(Settled::RolledBack);
+    };
+    for path in &resumed.overtaken {
+        execution.progress.say(&format!(
+            "{} was changed by somebody else meanwhile and is left as it is",
+            path.display()
+        ));
+    }
+    unpark_leftovers(ports.host, &plan.static_pod_folders)?;
+    let written = plan.touched_files();
+    let course = Course {
+        execution,
+        before: None,
+        plan: &plan,
+        files_changed_at: ports.clock.now(),
+        node_was_ready: None,
+    };
+    course
+        .finish(resumed.transaction, written)
+        .map(|outcome| Settled::Finished(Box::new(outcome)))
+}
+
+/// A run whose files are in place.
+struct Course<'a> {
+    execution: &'a Execution<'a>,
+    before: Option<&'a Inventory>,
+    plan: &'a Plan,
+    files_changed_at: Timestamp,
+    node_was_ready: Option<bool>,
+}
+
+impl Course<'_> {
+    fn finish(
+        &self,
+        mut transaction: Transaction<'_>,
+        written: Vec<PathBuf>,
+    ) -> Result<Outcome, ExecuteError> {
+        let ports = &self.execution.ports;
+        let look = || discover(ports.host, &self.execution.options, ports.clock.now());
+        let inventory = look()?;
+        let mut taken_up = Vec::new();
+        let mut left_alone = Vec::new();
+        if ports.host.is_live() {
+            let setting = self.setting(&inventory);
+            for action in in_order(ports, &self.plan.components, &setting) {
+                let step = format!("take-up {}", action.component);
+                if transaction.is_done(&step) {
+                    continue;
+                }
+                if let Some(reason) = self.useless(&inventory, &action) {
+                    left_alone.push(reason);
+                    continue;
+                }
+                let Some(component) = component(&inventory, &action) else {
+                    left_alone.push(format!("{} is no longer on this host", action.component));
+                    continue;
+                };
+                transaction.step_intent(&step)?;
+                let done = take_up(ports, component, &action, &setting)?;
+                self.execution.progress.say(&describe(&done));
+                transaction.step_done(&step)?;
+                taken_up.push(done);
+            }
+        }
+        let after = look()?;
+        self.execution
+            .progress
+            .say("verifying what the host serves and accepts");
+        let verdict = if self.plan.restoration.is_some() || self.plan.components.is_empty() {
+            // Old files may well be expired ones, and where nothing was to be restarted nothing can
+            // be expected of what runs.
+            Verdict::default()
+        } else {
+            verify(
+                ports,
+                self.before,
+                &after,
+                self.plan,
+                &Circumstances {
+                    files_changed_at: self.files_changed_at,
+                    node_was_ready: self.node_was_ready,
+                    progress: self.execution.progress,
+                },
+            )
+        };
+        let id = transaction.record().id.clone();
+        let backup = transaction.record().backup.clone();
+        let words = if verdict.is_ok() { "ok" } else { "not verified" };
+        transaction.finish(words, ports.clock.now())?;
+        Ok(Outcome {
+            id,
+            backup,
+            written,
+            taken_up,
+            left_alone,
+            verdict,
+        })
+    }
+
+    fn setting<'s>(&'s self, inventory: &'s Inventory) -> Setting<'s> {
+        let admin_kubeconfig = inventory
+            .entries
+            .iter()
+            .find(|entry| entry.role == Role::Admin && entry.certificate().is_some())
+            .map(|entry| entry.holder.path().to_owned());
+        Setting {
+            plan_id: &self.plan.id,
+            files_changed_at: self.files_changed_at,
+            admin_kubeconfig,
+            static_pod_folders: &self.plan.static_pod_folders,
+            components: &inventory.components,
+            progress: self.execution.progress,
+        }
+    }
+
+    /// A component whose restored certificates have expired would only stop working: what it has
+    /// loaded is better than what it would load.
+    fn useless(&self, inventory: &Inventory, action: &ComponentAction) -> Option<String> {
+        self.plan.restoration.as_ref()?;
+        let now = self.execution.ports.clock.now();
+        let expired = inventory.entries.iter().find(|entry| {
+            entry
+                .used_by
+                .iter()
+                .any(|used_by| used_by.component == action.component)
+                && entry
+                    .certificate()
+                    .is_some_and(|certificate| certificate.validity().not_after < now)
+        })?;
+        Some(format!(
+            "{} was not restarted: {} has expired, and it may still be running with a valid one",
+            action.component, expired.name
+        ))
+    }
+}
+
+fn changes(execution: &Execution<'_>, plan: &Plan) -> Result<Vec<Change>, ExecuteError> {
+    let host = execution.ports.host;
+    if let Some(restoration) = &plan.restoration {
+        let archive = backup::read(host, &restoration.archive, &execution.unlock)?;
+        let selection = backup::Selection::Paths(restoration.paths.clone());
+        return Ok(backup::restore_changes(&archive, &selection)?);
+    }
+    execution.progress.say("making keys and certificates");
+    let minted = mint(host, plan)?;
+    render(host, plan, &minted)
+}
+
+/// Every file that the plan may touch, the manifests, and the kubelet's certificate store.
+fn backup_paths(plan: &Plan, before: &Inventory) -> Vec<PathBuf> {
+    let mut paths = plan.touched_files();
+    paths.extend(before.static_pod_folders.iter().cloned());
+    for entry in &before.entries {
+        paths.push(entry.holder.path().to_owned());
+        paths.extend(entry.holder.key_path().map(ToOwned::to_owned));
+    }
+    for authority in &before.authorities {
+        paths.push(authority.certificate_path.clone());
+    }
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+fn runner(execution: &Execution<'_>, plan: &Plan, now: Timestamp) -> Runner {
+    Runner {
+        now,
+        process: execution.process,
+        static_pod_folders: plan.static_pod_folders.clone(),
+    }
+}
+
+fn component<'a>(inventory: &'a Inventory, action: &ComponentAction) -> Option<&'a Component> {
+    inventory
+        .components
+        .iter()
+        .find(|component| component.kind == action.component)
+}
+
+fn describe(done: &TakenUp) -> String {
+    let how = match &done.how {
+        How::Reloaded => "took the new files by itself".to_owned(),
+        How::Restarted { new_pid, .. } => format!("restarted, process {new_pid}"),
+        How::AlreadyRestarted { pid } => format!("had restarted already, process {pid}"),
+        How::NotRunning => "does not run here".to_owned(),
+    };
+    format!("{}: {how} ({:.1} s)", done.component, done.seconds)
+}
