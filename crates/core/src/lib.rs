@@ -8,6 +8,7 @@
 
 pub mod assess;
 pub mod formats;
+pub mod founding;
 pub mod inspect;
 pub mod layouts;
 pub mod model;

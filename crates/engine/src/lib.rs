@@ -9,6 +9,7 @@ pub mod discover;
 pub mod execute;
 #[cfg(feature = "fault-injection")]
 pub mod fault_injection;
+pub mod founding;
 pub mod ports;
 pub mod take_up;
 pub mod verify;
