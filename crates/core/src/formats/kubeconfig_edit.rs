@@ -49,7 +49,7 @@ pub enum NewCredentials<'a> {
 impl NewKubeconfig<'_> {
     /// The text, laid out as kubeadm's.
     pub fn to_text(&self) -> Sealed {
-        let quoted = |text: &str| super::yaml_spelling::spelled(text, yaml::ScalarStyle::Plain);
+        let quoted = super::yaml_spelling::spelled_on_line;
         let context = quoted(&format!("{}@{}", self.user, self.cluster));
         let (cluster, user, server) =
             (quoted(self.cluster), quoted(self.user), quoted(self.server));

@@ -199,13 +199,13 @@ fn container(node: NodeRef<'_>, host_paths: &BTreeMap<String, PathBuf>) -> Conta
     let (name, image) = (text("name"), text("image"));
     let (command, arguments) = (words("command"), words("args"));
     let argv = [command.clone(), arguments.clone()].concat();
-    let called =
-        if command.is_empty() && !arguments.first().is_some_and(|word| !word.starts_with('-')) {
-            // The image's entrypoint is the program; its name can only be guessed.
-            Flags::from_arguments(&arguments)
-        } else {
-            Flags::from_argv(&argv)
-        };
+    let called = if command.is_empty() && arguments.first().is_none_or(|word| word.starts_with('-'))
+    {
+        // The image's entrypoint is the program; its name can only be guessed.
+        Flags::from_arguments(&arguments)
+    } else {
+        Flags::from_argv(&argv)
+    };
     let component = called
         .component()
         .or_else(|| ComponentKind::from_executable(image_name(&image)))

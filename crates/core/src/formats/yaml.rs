@@ -137,7 +137,8 @@ pub enum ScalarStyle {
 pub(super) struct Node<'t> {
     pub(super) span: Range<usize>,
     pub(super) line: usize,
-    pub(super) anchored_or_tagged: bool,
+    pub(super) anchored: bool,
+    pub(super) tagged: bool,
     pub(super) content: Content<'t>,
 }
 
@@ -152,6 +153,7 @@ pub(super) enum Content<'t> {
         style: ScalarStyle,
     },
     Sequence {
+        style: CollectionStyle,
         items: Vec<usize>,
     },
 }
@@ -264,7 +266,7 @@ impl<'d> NodeRef<'d> {
     /// The items of a sequence; none for anything else.
     pub fn items(self) -> impl Iterator<Item = NodeRef<'d>> {
         let items = match self.resolved().and_then(NodeRef::content) {
-            Some(Content::Sequence { items }) => items.as_slice(),
+            Some(Content::Sequence { items, .. }) => items.as_slice(),
             _ => &[],
         };
         items.iter().map(move |index| NodeRef {
@@ -304,6 +306,14 @@ impl<'d> NodeRef<'d> {
         self.nodes.get(self.index)
     }
 
+    /// Another node of the same document.
+    pub(super) fn at_index(self, index: usize) -> Self {
+        NodeRef {
+            nodes: self.nodes,
+            index,
+        }
+    }
+
     pub(super) fn content(self) -> Option<&'d Content<'d>> {
         self.node().map(|node| &node.content)
     }
@@ -323,10 +333,15 @@ impl<'d> NodeRef<'d> {
         }
     }
 
+    /// The value of `key` in this very mapping, merge keys not followed.
+    pub(super) fn own(self, key: &str) -> Option<NodeRef<'d>> {
+        let own = self.entries().filter(|(name, _)| *name == key).last();
+        own.map(|(_, value)| value)
+    }
+
     fn get_within(self, key: &str, hops: usize) -> Option<NodeRef<'d>> {
         let hops = hops.checked_sub(1)?;
-        let own = self.entries().filter(|(name, _)| *name == key).last();
-        own.map(|(_, value)| value).or_else(|| {
+        self.own(key).or_else(|| {
             let (_, merged) = self.entries().find(|(name, _)| *name == "<<")?;
             if merged.is_sequence() {
                 merged.items().find_map(|item| item.get_within(key, hops))

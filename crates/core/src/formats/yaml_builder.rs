@@ -64,8 +64,11 @@ impl<'t> Builder<'t> {
                 };
                 self.open(content, span, line, anchor, tag.is_some());
             }
-            Event::SequenceStart(_, anchor, tag) => {
-                let content = Content::Sequence { items: Vec::new() };
+            Event::SequenceStart(style, anchor, tag) => {
+                let content = Content::Sequence {
+                    style: style_of(style),
+                    items: Vec::new(),
+                };
                 self.open(content, span, line, anchor, tag.is_some());
             }
             Event::MappingEnd | Event::SequenceEnd => self.close(span.end),
@@ -120,7 +123,8 @@ impl<'t> Builder<'t> {
         self.nodes.push(Node {
             span,
             line,
-            anchored_or_tagged: false,
+            anchored: false,
+            tagged: false,
             content,
         });
         if let Some(open) = self.open.last_mut() {
@@ -133,7 +137,7 @@ impl<'t> Builder<'t> {
                 .get_mut(open.node)
                 .map(|parent| &mut parent.content)
             {
-                Some(Content::Sequence { items }) => items.push(index),
+                Some(Content::Sequence { items, .. }) => items.push(index),
                 Some(Content::Mapping { entries, .. }) => match open.key.take() {
                     None => open.key = Some(index),
                     Some(key) => entries.push((key, index)),
@@ -149,7 +153,8 @@ impl<'t> Builder<'t> {
             self.anchors.insert(anchor, node);
         }
         if let Some(node) = self.nodes.get_mut(node) {
-            node.anchored_or_tagged = anchor != 0 || tagged;
+            node.anchored = anchor != 0;
+            node.tagged = tagged;
         }
     }
 

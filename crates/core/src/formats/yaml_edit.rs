@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
 use super::yaml::{self, Content, Document, NodeRef, YamlError};
+use super::yaml_compare;
 use super::yaml_splice::{self, NewValue};
 
 /// Why an edit was refused. The text is then as it was.
@@ -138,7 +139,7 @@ impl Editor {
     /// Sets `key` of the mapping at `path` to the text `value`: replaced where it is, else
     /// inserted before the mapping's first key.
     pub fn set(&mut self, path: &[Step<'_>], key: &str, value: &str) -> Result<(), EditError> {
-        self.put(path, key, key, value)
+        self.put(path, (key, key), &NewValue::Text(value))
     }
 
     /// Puts `key` with the text `value` in the place of `old`, which must be there.
@@ -154,7 +155,7 @@ impl Editor {
                 path: shown_with(path, old),
             });
         }
-        self.put(path, old, key, value)
+        self.put(path, (old, key), &NewValue::Text(value))
     }
 
     /// Sets `key` of the mapping at `path` to a mapping with one entry; the key must not be there,
@@ -165,10 +166,7 @@ impl Editor {
         key: &str,
         (inner, value): (&str, &str),
     ) -> Result<(), EditError> {
-        let edited = self.edited(path, key, key, &NewValue::Mapping(inner, value))?;
-        let mut whole = path.to_vec();
-        whole.push(Step::Key(key));
-        self.accept(edited, &whole, inner, Some(value))
+        self.put(path, (key, key), &NewValue::Mapping(inner, value))
     }
 
     /// Removes `key` of the mapping at `path`; false if it is not there.
@@ -184,7 +182,7 @@ impl Editor {
                 Some(position) => yaml_splice::removed(&self.text, mapping, position, key, path)?,
             }
         };
-        self.accept(edited, path, key, None)?;
+        self.accept(edited, path, (key, key), None)?;
         Ok(true)
     }
 
@@ -199,52 +197,53 @@ impl Editor {
     fn put(
         &mut self,
         path: &[Step<'_>],
-        old: &str,
-        key: &str,
-        value: &str,
-    ) -> Result<(), EditError> {
-        let edited = self.edited(path, old, key, &NewValue::Text(value))?;
-        self.accept(edited, path, key, Some(value))
-    }
-
-    fn edited(
-        &self,
-        path: &[Step<'_>],
-        old: &str,
-        key: &str,
+        keys: (&str, &str),
         value: &NewValue<'_>,
-    ) -> Result<Zeroizing<String>, EditError> {
-        let documents = yaml::parse(&self.text)?;
-        let mapping = self.mapping(&documents, path)?;
-        match entry(mapping, old, path)? {
-            Some(position) => {
-                yaml_splice::replaced(&self.text, mapping, position, (old, key), value, path)
+    ) -> Result<(), EditError> {
+        let edited = {
+            let documents = yaml::parse(&self.text)?;
+            let mapping = self.mapping(&documents, path)?;
+            match entry(mapping, keys.0, path)? {
+                Some(position) => {
+                    yaml_splice::replaced(&self.text, mapping, position, keys, value, path)?
+                }
+                None => yaml_splice::inserted(&self.text, mapping, keys.1, value, path)?,
             }
-            None => yaml_splice::inserted(&self.text, mapping, key, value, path),
-        }
+        };
+        self.accept(edited, path, keys, Some(value))
     }
 
-    /// Takes an edited text, if it says at the path what it should.
+    /// Takes an edited text, if `keys` (as it was, as it is) of the mapping at `path` says what it
+    /// should and everything else what it said.
     fn accept(
         &mut self,
         edited: Zeroizing<String>,
         path: &[Step<'_>],
-        key: &str,
-        value: Option<&str>,
+        keys: (&str, &str),
+        value: Option<&NewValue<'_>>,
     ) -> Result<(), EditError> {
         let unsound = || EditError::Unsound {
-            path: shown_with(path, key),
+            path: shown_with(path, keys.1),
         };
         let sound = {
-            let before = yaml::parse(&self.text)?.len();
-            let documents = yaml::parse(&edited).map_err(|_| unsound())?;
-            let mapping = self.mapping(&documents, path)?;
-            let found = mapping.get(key);
-            documents.len() == before
-                && match value {
-                    None => entry(mapping, key, path)?.is_none(),
-                    Some(value) => found.and_then(NodeRef::scalar_text) == Some(value),
+            let before = yaml::parse(&self.text)?;
+            let after = yaml::parse(&edited).map_err(|_| unsound())?;
+            let mapping = self.mapping(&before, path)?;
+            let found = self.mapping(&after, path)?.own(keys.1);
+            let says = match (value, found) {
+                (None, None) => true,
+                (Some(NewValue::Text(value)), Some(found)) => found.scalar_text() == Some(value),
+                (Some(NewValue::Mapping(inner, value)), Some(found)) => {
+                    found.get(inner).and_then(NodeRef::scalar_text) == Some(value)
                 }
+                _ => false,
+            };
+            let mut pairs = before.iter().zip(&after).enumerate();
+            says && before.len() == after.len()
+                && pairs.all(|(number, (before, after))| {
+                    let changed = (number == self.document).then_some((mapping.index, keys));
+                    yaml_compare::same(before.root(), after.root(), changed)
+                })
         };
         if !sound {
             return Err(unsound());
@@ -310,11 +309,17 @@ fn below<'d>(
     }
 }
 
+/// Refuses what an alias repeats, here or elsewhere: an edit would change both.
 fn written_here(node: NodeRef<'_>, path: &[Step<'_>]) -> Result<(), EditError> {
-    match node.content() {
-        Some(Content::Alias(_)) => Err(EditError::Alias {
+    let line = node.line();
+    match node.node() {
+        Some(node) if matches!(node.content, Content::Alias(_)) => Err(EditError::Alias {
             path: shown(path),
-            line: node.line(),
+            line,
+        }),
+        Some(node) if node.anchored => Err(EditError::AnchorOrTag {
+            path: shown(path),
+            line,
         }),
         _ => Ok(()),
     }

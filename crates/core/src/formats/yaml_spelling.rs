@@ -32,6 +32,16 @@ pub(super) fn spelled(value: &str, style: ScalarStyle) -> Zeroizing<String> {
     }
 }
 
+/// `value` on a line of its own, where a colon or an `@` inside a word needs no quotes either.
+pub(super) fn spelled_on_line(value: &str) -> Zeroizing<String> {
+    let without: String = value.replace([':', '@'], "_");
+    if is_plain(&without) && !value.ends_with(':') {
+        Zeroizing::new(value.to_owned())
+    } else {
+        double_quoted(value)
+    }
+}
+
 /// In double quotes, as JSON has it, which YAML understands too.
 pub(super) fn double_quoted(value: &str) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(value.len() + 2));
@@ -76,7 +86,7 @@ fn is_plain(value: &str) -> bool {
         && letters.all(|letter| {
             letter.is_ascii_alphanumeric() || matches!(letter, '+' | '/' | '=' | '_' | '.' | '-')
         })
-        && !NOT_TEXT.contains(&value.to_ascii_lowercase().as_str())
+        && !NOT_TEXT.iter().any(|word| word.eq_ignore_ascii_case(value))
 }
 
 #[cfg(test)]
@@ -108,6 +118,18 @@ mod tests {
                 *spelled(quoted, ScalarStyle::Plain),
                 format!("\"{quoted}\"")
             );
+        }
+    }
+
+    #[test]
+    fn a_line_has_room_for_colons() {
+        assert_eq!(*spelled_on_line("system:node:a"), "system:node:a");
+        assert_eq!(
+            *spelled_on_line("https://10.0.0.1:6443"),
+            "https://10.0.0.1:6443"
+        );
+        for quoted in ["a:", "a: b", "10:30", "@a", "no"] {
+            assert_eq!(*spelled_on_line(quoted), format!("\"{quoted}\""));
         }
     }
 

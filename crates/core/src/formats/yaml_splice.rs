@@ -58,13 +58,13 @@ pub(super) fn replaced(
                     spelling(value_node, path, old, "there is no colon after the key")
                 })?;
                 let value = value_text(ScalarStyle::Plain);
-                splices.push((colon..colon, Zeroizing::new(format!(" {}", *value))));
+                splices.push((colon..colon, joined(&[" ", &value])));
             } else if *style == ScalarStyle::Block {
                 let header = block_header(text, key_node).ok_or_else(|| {
                     spelling(value_node, path, old, "its block header was not found")
                 })?;
                 let first_line_end = line_end(text, header.end);
-                let end = content_end(text, key_node, value_node);
+                let end = content_end(text, mapping, (key_node, value_node));
                 splices.push((header, value_text(ScalarStyle::Plain)));
                 splices.push((
                     first_line_end..end.max(first_line_end),
@@ -127,7 +127,7 @@ pub(super) fn removed(
     let (key_node, value_node) = entry_nodes(mapping, position, path)?;
     let refused = |reason| spelling(key_node, path, key, reason);
     plainly_written(key_node, path, key)?;
-    let end = content_end(text, key_node, value_node);
+    let end = content_end(text, mapping, (key_node, value_node));
     let next = entry_nodes(mapping, position + 1, path)
         .ok()
         .map(|(next, _)| next);
@@ -142,7 +142,7 @@ pub(super) fn removed(
         let (range, gap) = match (next, previous) {
             (Some(next), _) => (key_node.span.start..next.span.start, end..next.span.start),
             (None, Some((key, value))) => {
-                let before = content_end(text, key, value);
+                let before = content_end(text, mapping, (key, value));
                 (before..end, before..key_node.span.start)
             }
             (None, None) => (key_node.span.start..end, end..end),
@@ -208,15 +208,13 @@ fn in_braces(
         ":" if !first_value.span.is_empty() && !between.contains(['\n', '\r']) => between,
         _ => ": ",
     };
-    let mut entry = entry_in_braces(key, value, json, colon);
+    let entry = entry_in_braces(key, value, json, colon);
     let space = part(text, &(open + 1..first_key.span.start));
-    entry.push(',');
-    entry.push_str(if space.trim().is_empty() && space.contains('\n') {
-        space
-    } else {
-        " "
-    });
-    Some((first_key.span.start, entry))
+    let space = match space.trim() {
+        "" if space.contains('\n') => space,
+        _ => " ",
+    };
+    Some((first_key.span.start, joined(&[&entry, ",", space])))
 }
 
 fn entry_in_braces(key: &str, value: &NewValue<'_>, json: bool, colon: &str) -> Zeroizing<String> {
@@ -229,15 +227,12 @@ fn entry_in_braces(key: &str, value: &NewValue<'_>, json: bool, colon: &str) -> 
         NewValue::Text(value) => spelled(value, style),
         NewValue::Mapping(inner, value) => flow_mapping(inner, value, json),
     };
-    let mut entry = spelled(key, style);
-    entry.push_str(colon);
-    entry.push_str(&value);
-    entry
+    joined(&[&spelled(key, style), colon, &value])
 }
 
 fn flow_mapping(inner: &str, value: &str, json: bool) -> Zeroizing<String> {
     let entry = entry_in_braces(inner, &NewValue::Text(value), json, ": ");
-    Zeroizing::new(format!("{{{}}}", *entry))
+    joined(&["{", &entry, "}"])
 }
 
 /// A new first entry on a line of its own.
@@ -250,24 +245,24 @@ fn on_lines(
     let at = first_key.span.start;
     let indentation = indentation(text, at)?;
     let line_end = line_ending(text, at);
-    let mut entry = spelled(key, ScalarStyle::Plain);
-    entry.push(':');
-    match value {
-        NewValue::Text(value) => {
-            entry.push(' ');
-            entry.push_str(&spelled(value, ScalarStyle::Plain));
-        }
+    let plain = |text| spelled(text, ScalarStyle::Plain);
+    let key = plain(key);
+    let entry = match value {
+        NewValue::Text(value) => joined(&[&key, ": ", &plain(value), line_end, &indentation]),
         NewValue::Mapping(inner, value) => {
-            entry.push_str(line_end);
-            entry.push_str(&indentation);
-            entry.push_str(&" ".repeat(deeper(text, mapping, indentation.len())));
-            entry.push_str(&spelled(inner, ScalarStyle::Plain));
-            entry.push_str(": ");
-            entry.push_str(&spelled(value, ScalarStyle::Plain));
+            let deeper = " ".repeat(deeper(text, mapping, indentation.len()));
+            let (inner, value) = (plain(inner), plain(value));
+            let first = [&key, ":", line_end, &indentation, &deeper];
+            joined(&[
+                &joined(&first),
+                &inner,
+                ": ",
+                &value,
+                line_end,
+                &indentation,
+            ])
         }
-    }
-    entry.push_str(line_end);
-    entry.push_str(&indentation);
+    };
     Some((at, entry))
 }
 
@@ -312,7 +307,7 @@ fn plainly_written(node: &Node<'_>, path: &[Step<'_>], key: &str) -> Result<(), 
     let (path, line) = (shown_with(path, key), node.line);
     match node.content {
         Content::Alias(_) => Err(EditError::Alias { path, line }),
-        _ if node.anchored_or_tagged => Err(EditError::AnchorOrTag { path, line }),
+        _ if node.anchored || node.tagged => Err(EditError::AnchorOrTag { path, line }),
         _ => Ok(()),
     }
 }
@@ -357,19 +352,46 @@ fn block_header(text: &str, key: &Node<'_>) -> Option<Range<usize>> {
 
 /// Where the last letter of a value ends. The tree's own ends of block nodes reach to the next
 /// node, over comments and empty lines that belong to nobody.
-fn content_end(text: &str, key: &Node<'_>, value: &Node<'_>) -> usize {
+fn content_end(text: &str, mapping: NodeRef<'_>, entry: (&Node<'_>, &Node<'_>)) -> usize {
+    let (mut key, mut value) = (Some(entry.0), entry.1);
+    loop {
+        let last = match &value.content {
+            Content::Mapping {
+                style: CollectionStyle::Block,
+                entries,
+            } => entries.last().map(|(key, value)| (Some(*key), *value)),
+            Content::Sequence {
+                style: CollectionStyle::Block,
+                items,
+            } => items.last().map(|item| (None, *item)),
+            _ => None,
+        };
+        let last = last.and_then(|(key, value)| {
+            let key = key.and_then(|key| mapping.nodes.get(key));
+            Some((key, mapping.nodes.get(value)?))
+        });
+        match last {
+            Some(last) => (key, value) = last,
+            None => break,
+        }
+    }
     match &value.content {
         Content::Scalar {
             style: ScalarStyle::Plain,
             ..
-        } if value.span.is_empty() => after_colon(text, key)
-            .unwrap_or(key.span.end)
-            .max(value.span.end),
+        } if value.span.is_empty() => {
+            let colon = key.and_then(|key| after_colon(text, key));
+            colon.unwrap_or(value.span.end).max(value.span.end)
+        }
         Content::Scalar {
             style: ScalarStyle::Block,
             ..
         } => {
-            let header = block_header(text, key).map_or(value.span.start, |header| header.end);
+            // A block of nothing starts on the next line already; its header does not.
+            let before = part(text, &(0..value.span.start));
+            let header = before
+                .rfind(['|', '>'])
+                .map_or(value.span.start, |at| at + 1);
             let written = part(text, &(header..value.span.end)).trim_end().len();
             line_end(text, header + written)
         }
@@ -417,17 +439,25 @@ fn part<'t>(text: &'t str, range: &Range<usize>) -> &'t str {
     text.get(range.clone()).unwrap_or_default()
 }
 
+/// One text of several, in one allocation of the right size: growing would leave copies of keys
+/// behind.
+fn joined(parts: &[&str]) -> Zeroizing<String> {
+    let length = parts.iter().map(|part| part.len()).sum();
+    let mut whole = Zeroizing::new(String::with_capacity(length));
+    for part in parts {
+        whole.push_str(part);
+    }
+    whole
+}
+
 /// Replaces ranges, given in order.
 fn spliced(text: &str, splices: &[(Range<usize>, Zeroizing<String>)]) -> Zeroizing<String> {
-    let added: usize = splices.iter().map(|(_, new)| new.len()).sum();
-    // One allocation of the right size: growing would leave copies of keys behind.
-    let mut result = Zeroizing::new(String::with_capacity(text.len() + added));
+    let mut parts = Vec::with_capacity(2 * splices.len() + 1);
     let mut done = 0;
     for (range, new) in splices {
-        result.push_str(part(text, &(done..range.start)));
-        result.push_str(new);
+        parts.extend([part(text, &(done..range.start)), new.as_str()]);
         done = range.end;
     }
-    result.push_str(part(text, &(done..text.len())));
-    result
+    parts.push(part(text, &(done..text.len())));
+    joined(&parts)
 }
