@@ -181,12 +181,16 @@ impl<'a> Planner<'a> {
         }
         self.basis.sort();
         self.basis.dedup();
+        // What was not looked at under this name (the file behind a link) has no hash of its own.
         let basis = self
             .basis
             .iter()
-            .map(|path| BasisFile {
-                path: path.clone(),
-                sha256: self.inventory.files.get(path).cloned().flatten(),
+            .filter_map(|path| {
+                let sha256 = self.inventory.files.get(path)?.clone();
+                Some(BasisFile {
+                    path: path.clone(),
+                    sha256,
+                })
             })
             .collect();
         Plan {
