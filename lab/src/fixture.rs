@@ -31,6 +31,7 @@ impl Lab {
     /// A cluster made by kubeadm.
     pub fn up_as(shape: &Shape) -> Result<Self> {
         let lab = Self::reserve()?;
+        // one that was kept may have this shape, and be aged
         lab.cluster.down()?;
         lab.cluster.up(shape)?;
         Ok(lab)
@@ -41,6 +42,12 @@ impl Lab {
         let lab = Self::reserve()?;
         lab.cluster.boot(names)?;
         Ok(lab)
+    }
+
+    /// Takes down what a test left that was killed.
+    pub fn clear() -> Result<()> {
+        // dropping is taking down
+        Self::reserve().map(drop)
     }
 
     /// Waits for the other tests' labs.

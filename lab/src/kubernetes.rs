@@ -3,6 +3,7 @@
 //! From the folder `KUBE_BIN`, else from an archive beside the repository
 //! (`../shared/kube/*.tar.zst`), else built from Debian's source package (some 8 minutes on 2 cores).
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -184,7 +185,8 @@ fn build(into: &Path) -> Result<()> {
     fs_err::os::unix::fs::symlink("../../..", gopath.join("src/k8s.io/kubernetes"))?;
     let version = work.join("version");
     fs_err::write(&version, VERSION_OF_SOURCE)?;
-    let path = std::env::var("PATH").unwrap_or_default();
+    let mut path = OsString::from("/usr/lib/go-1.19/bin:");
+    path.push(tool::search_path());
     let what = PROGRAMS.map(|program| format!("cmd/{program}")).join(" ");
     let log = into.with_extension("build.log");
     Tool::new("make")
@@ -192,7 +194,7 @@ fn build(into: &Path) -> Result<()> {
         .folder(&tree)
         // kube's scripts read PWD to find themselves below GOPATH
         .env("PWD", &tree)
-        .env("PATH", format!("/usr/lib/go-1.19/bin:{path}"))
+        .env("PATH", path)
         .env("CGO_ENABLED", "0")
         .env("GOPATH", &gopath)
         .env("HOME", work.join("home"))

@@ -109,7 +109,13 @@ fn system(cache: &Cache) -> Result<PathBuf> {
             .arg(debian::mirror()?)
             .run_logged(&cache.path("debootstrap.log"))
             .context("cannot make the hosts' Debian")?;
-        let inside = |program: &str| Tool::new("chroot").arg(root).arg(program);
+        let inside = |program: &str| {
+            // the hosts' PATH, not this machine's
+            Tool::new("chroot")
+                .arg(root)
+                .arg(program)
+                .env("PATH", "/usr/sbin:/usr/bin")
+        };
         inside("useradd")
             .words("--create-home --shell /bin/bash ops")
             .run()?;

@@ -161,6 +161,8 @@ impl Tool {
 
     fn command(&self) -> Result<Command> {
         let mut command = Command::new(&self.program);
+        // lookups go by this too
+        command.env("PATH", search_path());
         command
             .args(&self.arguments)
             .envs(self.environment.iter().cloned());
@@ -205,10 +207,16 @@ fn last_lines(text: &str) -> String {
         .join("\n")
 }
 
-/// Whether a program of this name is in `PATH`, and where.
+/// `PATH`, and after it the folders of the administrator's programs, which `PATH` often lacks.
+pub fn search_path() -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin");
+    path
+}
+
+/// Whether a program of this name is in [`search_path`], and where.
 pub fn find_in_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
+    std::env::split_paths(&search_path())
         .map(|folder| folder.join(program))
         .find(|file| file.is_file())
 }

@@ -1,8 +1,9 @@
 //! `cargo xtask test`: everything that CI asks, tier by tier, with honest counts.
 //!
 //! A test that needs real parts is `#[ignore]`d with the reason, so that a plain run is quick. Those
-//! of the package `kubepki-lab` are the lab tier; all others are the integration tier and find etcd
-//! and kube-apiserver in `KUBEBUILDER_ASSETS`.
+//! of the package `kubepki-lab` are the lab tier. Those of other packages with the word `real` in
+//! their path (`real_etcd_refuses_…`, `kube_real::…`) are the integration tier, and find etcd and
+//! kube-apiserver in `KUBEBUILDER_ASSETS`.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use kubepki_lab::{Cache, programs, repository};
+use kubepki_lab::{Cache, Lab, programs, repository};
 
 use crate::lint;
 use crate::packages;
@@ -61,7 +62,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if wants(Tier::Lab) {
         report.tests("lab", || {
             kubepki_lab::prepare(&cache)?;
-            runner.run(&Run::lab(kubepki_lab::build_kubepki()?))
+            let counts = runner.run(&Run::lab(cache.bin(), kubepki_lab::build_kubepki()?));
+            // a test that was ended leaves its lab
+            Lab::clear()?;
+            counts
         });
     }
     report.close()
@@ -94,34 +98,45 @@ impl Run {
 
     fn integration(assets: PathBuf) -> Self {
         let start = ["--workspace", "--exclude", "kubepki-lab", "--no-fail-fast"];
+        let ignored = [
+            "--run-ignored=only",
+            "--no-tests=pass",
+            "--profile=integration",
+            REAL,
+        ];
         Run {
-            nextest: [
-                &["run"],
+            nextest: [&["run", CONFIGURATION], &start[..], &ignored].concat(),
+            plain: [
+                &["test"],
                 &start[..],
-                &["--run-ignored=only", "--no-tests=pass"],
+                &["--all-targets", "--", "--ignored", "real"],
             ]
             .concat(),
-            plain: [&["test"], &start[..], &["--all-targets", "--", "--ignored"]].concat(),
-            environment: vec![("KUBEBUILDER_ASSETS", assets)],
+            environment: vec![(ASSETS, assets)],
         }
     }
 
     /// One after the other: each takes this whole machine.
-    fn lab(kubepki: PathBuf) -> Self {
+    fn lab(assets: PathBuf, kubepki: PathBuf) -> Self {
         let start = ["--package", "kubepki-lab", "--no-fail-fast"];
-        let one = "--test-threads=1";
+        let ignored = ["--run-ignored=only", "--profile=lab"];
+        let plain = ["--all-targets", "--", "--ignored", "--test-threads=1"];
         Run {
-            nextest: [&["run"], &start[..], &["--run-ignored=only", one]].concat(),
-            plain: [
-                &["test"],
-                &start[..],
-                &["--all-targets", "--", "--ignored", one],
-            ]
-            .concat(),
-            environment: vec![("KUBEPKI_BIN", kubepki)],
+            nextest: [&["run", CONFIGURATION], &start[..], &ignored].concat(),
+            plain: [&["test"], &start[..], &plain].concat(),
+            environment: vec![(ASSETS, assets), ("KUBEPKI_BIN", kubepki)],
         }
     }
 }
+
+/// Limits of time for tests with real parts.
+const CONFIGURATION: &str = "--config-file=lab/nextest.toml";
+
+/// The word that tells a test with real parts from one that only another test starts.
+const REAL: &str = "--filterset=test(/(^|_|::)real(_|::|$)/)";
+
+/// Where tests look for etcd, kube-apiserver, kubeadm and the others.
+const ASSETS: &str = "KUBEBUILDER_ASSETS";
 
 struct Runner {
     nextest: Option<PathBuf>,
