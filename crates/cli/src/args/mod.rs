@@ -7,7 +7,9 @@
 mod ca_hash;
 mod completions;
 mod global;
+mod init;
 mod inspect;
+mod kubeconfig;
 mod man;
 mod renew;
 mod schema;
@@ -18,7 +20,9 @@ pub mod values;
 pub use ca_hash::CaHashArgs;
 pub use completions::{CompletionShell, CompletionsArgs};
 pub use global::{ColorWhen, GlobalArgs, OutputFormat};
+pub use init::InitArgs;
 pub use inspect::InspectArgs;
+pub use kubeconfig::KubeconfigArgs;
 pub use man::ManArgs;
 pub use renew::{ApplyArgs, BackupChoice, KeyTypeChoice, KeyWhich, RenewArgs};
 pub use schema::SchemaArgs;
@@ -71,6 +75,10 @@ pub enum Command {
     Backup(BackupArgs),
     /// Bring files back from a backup
     Restore(RestoreArgs),
+    /// Make the PKI of a new cluster
+    Init(Box<InitArgs>),
+    /// Write a kubeconfig for a user, signed by the cluster's CA
+    Kubeconfig(KubeconfigArgs),
     /// Show what is in certificates, keys, requests, kubeconfigs, tokens and TLS servers
     Inspect(InspectArgs),
     /// Print the hash that `kubeadm join --discovery-token-ca-cert-hash` takes

@@ -2,7 +2,9 @@
 
 mod ca_hash;
 mod completions;
+mod init;
 mod inspect;
+mod kubeconfig;
 mod man;
 mod plan_view;
 mod renew;
@@ -26,6 +28,8 @@ pub fn run(context: &Context, command: &Command) -> Result<ExitCode, CliError> {
         Command::Undo(args) => undo::undo(context, args),
         Command::Backup(args) => undo::backup(context, args),
         Command::Restore(args) => undo::restore(context, args),
+        Command::Init(args) => init::run(context, args),
+        Command::Kubeconfig(args) => kubeconfig::run(context, args),
         Command::Inspect(args) => inspect::run(context, args),
         Command::CaHash(args) => ca_hash::run(context, args),
         Command::Completions(args) => completions::run(context, args),

@@ -37,7 +37,7 @@ pub struct Authority {
     pub subject: Name,
     /// The certificate's file.
     pub certificate: PathBuf,
-    /// The key's file.
+    /// The key's file; empty for one that was given without its key.
     pub key: PathBuf,
     /// The authority that signs it; none for its own key.
     pub signer: Option<String>,

@@ -30,7 +30,7 @@ pub enum FoundingRefusal {
         known: String,
     },
     /// The authority's key is kept elsewhere.
-    #[error("{name} cannot be signed: the key of authority {authority} is not here ({})", key.display())]
+    #[error("{name} cannot be signed: the key of authority {authority} is not here{}", place(.key))]
     ExternalAuthority {
         /// What was to be signed.
         name: String,
@@ -156,6 +156,14 @@ impl FoundingRefusal {
             Self::NothingToTrust { .. } => "put the CA's certificate there first",
             _ => return None,
         })
+    }
+}
+
+/// A CA that was given without its key has no place for it.
+fn place(path: &std::path::Path) -> String {
+    match path.as_os_str().is_empty() {
+        true => String::new(),
+        false => format!(" ({})", path.display()),
     }
 }
 

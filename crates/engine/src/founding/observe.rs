@@ -17,7 +17,7 @@ pub fn observe(
 ) -> Result<Ground, FoundingError> {
     let mut ground = Ground::default();
     for path in paths(declared, request) {
-        if is_there(host, &path)? {
+        if !path.as_os_str().is_empty() && is_there(host, &path)? {
             ground.existing.insert(path);
         }
     }

@@ -1,0 +1,79 @@
+//! `kubepki kubeconfig`: what was typed.
+
+use clap::Args;
+use kubepki_core::plan::{EndRule, StartRule};
+use kubepki_keys::KeyType;
+use std::path::PathBuf;
+
+/// Arguments of `kubepki kubeconfig`.
+#[derive(Args, Debug)]
+#[command(long_about = "\
+Write a kubeconfig for a user, with a client certificate signed by the cluster's CA
+
+The user is the certificate's common name, the groups are its organizations; what they may do is \
+for RBAC to say. Kubernetes revokes no certificates: whoever holds the file is that user until the \
+certificate ends, so keep --validity short.
+
+Examples:
+  kubepki kubeconfig --user jane --group developers --validity 30d --out jane.conf
+  kubepki kubeconfig --user ci --server https://k8s.example.com:6443 > ci.conf")]
+pub struct KubeconfigArgs {
+    /// The user's name: CN of the certificate
+    #[arg(long, value_name = "NAME")]
+    pub user: String,
+
+    /// A group of the user's: O of the certificate
+    ///
+    /// May be repeated. Members of system:masters may do everything, whatever RBAC says.
+    #[arg(long, value_name = "GROUP")]
+    pub group: Vec<String>,
+
+    /// The API server's URL
+    ///
+    /// By default that of this host's admin.conf, or else of another kubeconfig of kubeadm's.
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+
+    /// The cluster's name in the kubeconfig
+    ///
+    /// By default that of the kubeconfig that the server is taken from, else kubernetes.
+    #[arg(long, value_name = "NAME")]
+    pub cluster_name: Option<String>,
+
+    /// How long the certificate is valid, or until when
+    ///
+    /// A length of time from now (30d, 12h) or a date. An end after the CA's own is moved to the
+    /// CA's, with a notice.
+    #[arg(long, value_name = "TIME", default_value = "365d")]
+    pub validity: EndRule,
+
+    /// From when the certificate is valid
+    ///
+    /// A time before now (-5m) or a date.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "-5m",
+        allow_hyphen_values = true
+    )]
+    pub not_before: StartRule,
+
+    /// The kind of key: rsa:2048, rsa:3072, rsa:4096, ecdsa:p256, ecdsa:p384, ed25519
+    #[arg(long, value_name = "TYPE", default_value = "rsa:2048")]
+    pub key_type: KeyType,
+
+    /// The folder that holds ca.crt and ca.key
+    ///
+    /// Every certificate of ca.crt is trusted by the kubeconfig; the one that ca.key belongs to
+    /// signs.
+    #[arg(long, value_name = "DIR", default_value = "/etc/kubernetes/pki")]
+    pub ca_dir: PathBuf,
+
+    /// Where to write the kubeconfig (0600), or - for standard output
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub out: PathBuf,
+
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub force: bool,
+}

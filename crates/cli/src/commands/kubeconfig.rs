@@ -1,0 +1,222 @@
+//! `kubepki kubeconfig`: one user's kubeconfig, signed by the cluster's CA.
+
+use super::init::failed;
+use super::wiring::Outside;
+use crate::args::KubeconfigArgs;
+use crate::context::{Context, host_error};
+use crate::error::{API_VERSION, CliError};
+use crate::exit_code::ExitCode;
+use jiff::Timestamp;
+use kubepki_core::formats::kubeconfig::Kubeconfig;
+use kubepki_core::layouts::KUBEADM;
+use kubepki_engine::founding::{ClientRequest, client_kubeconfig};
+use kubepki_engine::ports::{FILE_LIMIT, FileAttributes, HostErrorKind, HostRead, HostWrite};
+use kubepki_sealed::{Sealed, danger};
+use kubepki_x509::Certificate;
+use serde::Serialize;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Makes a kubeconfig.
+pub fn run(context: &Context, args: &KubeconfigArgs) -> Result<ExitCode, CliError> {
+    if args.user.is_empty() {
+        return Err(CliError::usage("--user is empty"));
+    }
+    let goes_to_stdout = args.out == Path::new("-");
+    if goes_to_stdout && context.structured().is_some() {
+        return Err(
+            CliError::usage("with -o json or yaml the kubeconfig needs a file of its own")
+                .hint("name it with --out FILE"),
+        );
+    }
+    let outside = Outside::new(context);
+    let host = outside.host();
+    let folder = context.host_path(&args.ca_dir)?;
+    let (server, cluster) = server(host, args, &folder)?;
+    let lifetime = |error| CliError::new("lifetime", error);
+    let not_before = args.not_before.resolve(context.now()).map_err(lifetime)?;
+    let not_after = args.validity.resolve(context.now()).map_err(lifetime)?;
+    if not_after <= not_before {
+        return Err(CliError::usage(format!(
+            "the certificate would end ({not_after}) before it begins ({not_before})"
+        )));
+    }
+    let out = match goes_to_stdout {
+        true => None,
+        false => Some(context.host_path(&args.out)?),
+    };
+    if let Some(path) = &out {
+        check_free(host, path, args.force)?;
+    }
+    let request = ClientRequest {
+        user: &args.user,
+        groups: &args.group,
+        server: &server,
+        cluster: &cluster,
+        authority_certificate: &folder.join("ca.crt"),
+        authority_key: &folder.join("ca.key"),
+        not_before,
+        not_after,
+        key_type: args.key_type,
+    };
+    let (text, certificate) =
+        client_kubeconfig(host, &request, context.now()).map_err(|error| failed(&error))?;
+    remarks(context, args, &certificate, not_after);
+    match out {
+        None => {
+            let mut stdout = context.stdout();
+            stdout.write_all(danger::open(&text))?;
+            stdout.flush()?;
+        }
+        Some(path) => {
+            write(host, &path, &text, args.force)?;
+            tell(context, &path, &server, &certificate)?;
+        }
+    }
+    Ok(ExitCode::Fine)
+}
+
+/// The server and the cluster's name: as given, else as this host's own kubeconfigs say.
+fn server(
+    host: &dyn HostRead,
+    args: &KubeconfigArgs,
+    ca_folder: &Path,
+) -> Result<(String, String), CliError> {
+    let default_cluster = || "kubernetes".to_owned();
+    if let Some(server) = &args.server {
+        let cluster = args.cluster_name.clone().unwrap_or_else(default_cluster);
+        return Ok((server.clone(), cluster));
+    }
+    let beside = ca_folder.parent().map(Path::to_path_buf);
+    let folders = beside
+        .into_iter()
+        .chain([PathBuf::from(KUBEADM.kubeconfig_folder)]);
+    for folder in folders {
+        // What admins connect to is what users should connect to; a kubelet's server is the same.
+        for name in ["admin.conf", "super-admin.conf", "kubelet.conf"] {
+            let Ok(contents) = host.read(&folder.join(name), FILE_LIMIT) else {
+                continue;
+            };
+            let Ok(kubeconfig) = Kubeconfig::parse(&contents) else {
+                continue;
+            };
+            let cluster = kubeconfig.current_cluster();
+            if let Some((server, cluster)) =
+                cluster.and_then(|it| Some((it.server.clone()?, it.name.clone())))
+            {
+                return Ok((server, args.cluster_name.clone().unwrap_or(cluster)));
+            }
+        }
+    }
+    Err(
+        CliError::usage("--server is needed: no kubeconfig of this host names one")
+            .hint("the URL that users reach the API server at, e.g. https://k8s.example.com:6443"),
+    )
+}
+
+fn remarks(context: &Context, args: &KubeconfigArgs, certificate: &Certificate, asked: Timestamp) {
+    let end = certificate.validity().not_after;
+    if end < asked {
+        context.note(format_args!(
+            "note: ends with its CA at {end} instead of {asked}"
+        ));
+    }
+    if args.group.iter().any(|group| group == "system:masters") {
+        context.note(format_args!(
+            "note: members of system:masters pass every authorization, and that cannot be taken \
+             back before {end}"
+        ));
+    }
+}
+
+fn check_free(host: &dyn HostRead, path: &Path, force: bool) -> Result<(), CliError> {
+    match host.symlink_metadata(path) {
+        Ok(_) if !force => Err(CliError::new(
+            "already-exists",
+            format!("{} exists", path.display()),
+        )
+        .location(path.display())
+        .hint("replace it with --force")),
+        Err(error) if error.kind != HostErrorKind::NotFound => Err(host_error(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn write(host: &dyn HostWrite, path: &Path, text: &Sealed, force: bool) -> Result<(), CliError> {
+    let (uid, gid) = host.identity();
+    let attributes = FileAttributes {
+        mode: 0o600,
+        uid,
+        gid,
+        xattrs: Vec::new(),
+    };
+    if !force {
+        return host
+            .create(path, text, &attributes)
+            .map_err(|error| host_error(&error));
+    }
+    // Beside it and renamed, so that there is always a whole file.
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    let staged = path.with_file_name(format!(
+        ".{}.{}",
+        name.unwrap_or_default(),
+        std::process::id()
+    ));
+    host.create(&staged, text, &attributes)
+        .and_then(|()| host.rename(&staged, path))
+        .map_err(|error| {
+            // The first error is the one to tell.
+            let _ = host.remove(&staged);
+            host_error(&error)
+        })
+}
+
+/// What `-o json` shows.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct KubeconfigResult<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    path: String,
+    server: &'a str,
+    subject: String,
+    issuer: String,
+    not_before: Timestamp,
+    expiration_date: Timestamp,
+    key_type: String,
+    fingerprint_sha256: String,
+}
+
+fn tell(
+    context: &Context,
+    path: &Path,
+    server: &str,
+    certificate: &Certificate,
+) -> Result<(), CliError> {
+    let validity = certificate.validity();
+    let fingerprint = certificate.fingerprint_sha256();
+    if let Some(structured) = context.structured() {
+        return context.emit(
+            structured,
+            &KubeconfigResult {
+                api_version: API_VERSION,
+                kind: "KubeconfigResult",
+                path: path.display().to_string(),
+                server,
+                subject: certificate.subject().to_string(),
+                issuer: certificate.issuer().to_string(),
+                not_before: validity.not_before,
+                expiration_date: validity.not_after,
+                key_type: certificate.public_key().algorithm().to_string(),
+                fingerprint_sha256: fingerprint.iter().map(|it| format!("{it:02x}")).collect(),
+            },
+        );
+    }
+    context.note(format_args!(
+        "{}: {} at {server} until {}",
+        path.display(),
+        certificate.subject(),
+        validity.not_after
+    ));
+    Ok(())
+}
