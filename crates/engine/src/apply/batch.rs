@@ -4,7 +4,8 @@
 use super::ApplyError;
 use super::journal::{Batch, Presence, Step};
 use super::record::Record;
-use super::staging::{Content, Prepared, observe};
+use super::staging::{Content, Prepared};
+use super::targets::observe;
 use crate::ports::{HostError, HostErrorKind, HostWrite};
 use std::path::{Path, PathBuf};
 

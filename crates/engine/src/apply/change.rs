@@ -1,4 +1,6 @@
 //! One change to a host's files, before anything is decided about how it is made.
+//!
+//! A change to what is already so is none: nothing is staged or renamed for it.
 
 use crate::ports::FileAttributes;
 use jiff::Timestamp;

@@ -22,6 +22,7 @@ mod recovery;
 mod run_id;
 mod staging;
 mod store;
+mod targets;
 mod transaction;
 
 pub use change::Change;

@@ -2,10 +2,11 @@
 //! old host or exactly the new one.
 
 use super::scene::{self, MANIFESTS, Scene, Tree};
-use kubepki_engine::apply::{self, Stage};
+use kubepki_engine::apply::{self, Stage, Transaction};
 use kubepki_engine::fault_injection::{
     Effect, FAULT_AT, FAULT_COUNT, FAULT_MODE, FaultingHost, Faults, Mode,
 };
+use proptest::strategy::Strategy;
 use std::process::Command;
 
 const CHILD_ROOT: &str = "KUBEPKI_TEST_CHILD_ROOT";
@@ -267,4 +268,52 @@ fn nothing_is_staged_among_static_pods(scene: &Scene, point: &str) {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(names, ["kube-apiserver.yaml"], "{point}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+
+    /// Any choice and order of changes, a crash anywhere in them.
+    #[test]
+    fn any_changes_in_any_order_are_done_or_not_done(
+        order in proptest::sample::subsequence((0..13_usize).collect::<Vec<_>>(), 1..=13)
+            .prop_shuffle(),
+        at in proptest::prelude::any::<proptest::sample::Index>(),
+        mode in proptest::sample::select(vec![Mode::Before, Mode::After, Mode::Torn, Mode::Refuse]),
+    ) {
+        let apply_some = |scene: &Scene, faults: std::sync::Arc<Faults>| {
+            let host = FaultingHost::new(scene.host(), faults);
+            let mut all: Vec<_> = scene::changes(&host).into_iter().map(Some).collect();
+            // The new file of a new folder needs its folder.
+            let needs_folder = order.contains(&10) && !order.contains(&9);
+            let chosen = order.iter().copied().chain(needs_folder.then_some(9));
+            let chosen = chosen.filter_map(|index| all[index].take()).collect();
+            let mut transaction = Transaction::begin(&host, scene::start(1))?;
+            transaction.apply(chosen)?;
+            transaction.finish("applied", scene::runner().now)
+        };
+        let undisturbed = Scene::in_memory();
+        let old = undisturbed.tree();
+        let counting = Faults::counting();
+        apply_some(&undisturbed, counting.clone()).unwrap();
+        let new = undisturbed.tree();
+        let count = counting.effects().len();
+        let number = at.index(count) + 1;
+
+        let scene = Scene::in_memory();
+        apply_some(&scene, Faults::in_process(number, mode)).unwrap_err();
+        let host = scene.host();
+        if let Some(found) = apply::interrupted(&host).unwrap() {
+            let id = found.record.id;
+            if found.stage == Stage::Staging {
+                apply::roll_back(&host, &id, scene::runner()).unwrap();
+            } else if let Some(resumed) =
+                apply::roll_forward(&host, &id, scene::runner()).unwrap()
+            {
+                resumed.transaction.finish("recovered", scene::runner().now).unwrap();
+            }
+        }
+        let tree = scene.tree();
+        proptest::prop_assert!(tree == old || tree == new, "{mode:?} {number}: {tree:#?}");
+    }
 }

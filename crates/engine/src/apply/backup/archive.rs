@@ -3,7 +3,7 @@
 use super::BackupError;
 use super::encryption::{Unlock, is_encrypted, unprotect};
 use super::manifest::{Entry, FORMAT_VERSION, Kind, Manifest, member_name};
-use crate::apply::staging::sha256;
+use crate::apply::targets::sha256;
 use kubepki_sealed::Sealed;
 use kubepki_sealed::danger::open;
 use std::collections::BTreeMap;
@@ -11,6 +11,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 const MANIFEST: &str = "manifest.json";
+
+/// The last member: hex digest of the first. Whoever reads it knows that nothing is cut off.
+const SEAL: &str = "manifest.json.sha256";
 const BLOCK: usize = 512;
 
 /// An archive that was read and found whole.
@@ -34,7 +37,7 @@ impl Archive {
         let bytes = unprotect(bytes, unlock)?;
         let mut members = tar::Archive::new(open(&bytes));
         let mut members = members.entries().map_err(|error| not_a_backup(&error))?;
-        let manifest = match members.next() {
+        let (manifest, digest) = match members.next() {
             Some(first) => read_manifest(first)?,
             None => return Err(not_a_backup(&"it is empty")),
         };
@@ -52,6 +55,11 @@ impl Archive {
             let contents = Sealed::new(contents);
             read.map_err(|error| damaged(format!("{name}: {error}")))?;
             found.insert(name, contents);
+        }
+        match found.remove(SEAL) {
+            Some(sealed) if open(&sealed) == digest.as_bytes() => {}
+            Some(_) => return Err(damaged("manifest.json does not have its digest".to_owned())),
+            None => return Err(damaged("its end is missing; it is cut short".to_owned())),
         }
         let contents = manifest
             .entries
@@ -81,7 +89,7 @@ pub fn manifest_of(bytes: &Sealed) -> Result<Option<Manifest>, BackupError> {
     let mut members = tar::Archive::new(bytes);
     let mut members = members.entries().map_err(|error| not_a_backup(&error))?;
     match members.next() {
-        Some(first) => read_manifest(first).map(Some),
+        Some(first) => read_manifest(first).map(|(manifest, _)| Some(manifest)),
         None => Err(not_a_backup(&"it is empty")),
     }
 }
@@ -156,12 +164,16 @@ fn write_members(
         header.set_size(bytes.len() as u64);
         tar.append_data(&mut header, name, bytes)?;
     }
-    Ok(())
+    let digest = sha256(json);
+    let mut header = tar::Header::new_gnu();
+    header.set_size(digest.len() as u64);
+    header.set_mode(0o600);
+    tar.append_data(&mut header, SEAL, digest.as_bytes())
 }
 
 fn read_manifest<R: Read>(
     first: std::io::Result<tar::Entry<'_, R>>,
-) -> Result<Manifest, BackupError> {
+) -> Result<(Manifest, String), BackupError> {
     let mut first = first.map_err(|error| not_a_backup(&error))?;
     if first.path_bytes().as_ref() != MANIFEST.as_bytes() {
         return Err(not_a_backup(&"its first member is not manifest.json"));
@@ -184,7 +196,9 @@ fn read_manifest<R: Read>(
         Some(_) => {}
         None => return Err(not_a_backup(&"manifest.json names no version")),
     }
-    serde_json::from_slice(&json).map_err(|error| damaged(format!("manifest.json: {error}")))
+    let manifest = serde_json::from_slice(&json)
+        .map_err(|error| damaged(format!("manifest.json: {error}")))?;
+    Ok((manifest, sha256(&json)))
 }
 
 /// The contents that belong to an entry, if it has any, after every claim about them was checked.

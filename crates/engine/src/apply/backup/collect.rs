@@ -3,14 +3,23 @@
 use super::encryption::{Protection, protect};
 use super::manifest::{self, Entry, Kind, Manifest, member_name};
 use super::{BackupError, archive};
-use crate::apply::RunId;
-use crate::apply::staging::{FILE_LIMIT, sha256};
+use crate::apply::targets::{FILE_LIMIT, sha256};
+use crate::apply::{Change, RunId};
 use crate::ports::{FileKind, HostErrorKind, HostRead};
 use jiff::Timestamp;
 use kubepki_sealed::Sealed;
 use kubepki_sealed::danger::open;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// The paths whose old state a set of changes would lose: what to back up before applying it.
+/// Missing ones belong there too, so that undoing removes them again.
+pub fn touched_paths(changes: &[Change]) -> Vec<PathBuf> {
+    let files = changes
+        .iter()
+        .filter(|change| !matches!(change, Change::Directory { .. }));
+    files.map(|change| change.path().to_path_buf()).collect()
+}
 
 /// What to back up, and why.
 pub struct Request<'a> {

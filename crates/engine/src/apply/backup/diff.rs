@@ -2,7 +2,7 @@
 
 use super::manifest::{Entry, Kind};
 use super::{Archive, BackupError};
-use crate::apply::staging::{FILE_LIMIT, sha256};
+use crate::apply::targets::{FILE_LIMIT, sha256};
 use crate::ports::{FileKind, FileMetadata, HostErrorKind, HostRead};
 use kubepki_sealed::danger::open;
 use std::path::PathBuf;

@@ -1,9 +1,9 @@
 //! Backups: one archive per run with every file that the run may touch.
 //!
-//! A plain tar file, 0600: `manifest.json` first, then the files under `files/`, so that any `tar`
-//! reads it on the day when this program does not. Encrypted ones are age files (age-encryption.org)
-//! around the same tar and end in `.age`. Archives are written under another name and renamed when
-//! complete.
+//! A plain tar file, 0600: `manifest.json` first, the files under `files/`, the manifest's digest
+//! last; any `tar` reads it on the day when this program does not. Encrypted ones are age files
+//! (age-encryption.org) around the same tar and end in `.age`. Archives are written under another
+//! name and renamed when complete.
 
 mod archive;
 mod collect;
@@ -15,7 +15,7 @@ mod restore;
 mod shelf;
 
 pub use archive::Archive;
-pub use collect::{Request, assemble};
+pub use collect::{Request, assemble, touched_paths};
 pub use diff::{Difference, PathState, diff};
 pub use encryption::{Protection, Unlock};
 pub use error::BackupError;
