@@ -145,7 +145,7 @@ pub enum TakeUpError {
         /// Where it belongs.
         manifest: PathBuf,
         /// Why it could not be put back.
-        source: HostError,
+        source: Box<HostError>,
     },
 }
 

@@ -174,7 +174,7 @@ impl<'a> Parked<'a> {
                 component: ComponentKind::KubeApiserver,
                 parked: self.parked.clone(),
                 manifest: self.manifest.clone(),
-                source,
+                source: Box::new(source),
             })
     }
 }

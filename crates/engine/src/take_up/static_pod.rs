@@ -7,14 +7,11 @@ use super::error::TakeUpError;
 use super::health::FILE_LIMIT;
 use super::setting::Setting;
 use crate::ports::{FileAttributes, HostError, HostErrorKind, HostRead, HostWrite, Ports};
-use kubepki_core::formats::static_pod::StaticPod;
-use kubepki_core::formats::yaml_edit::{EditError, Editor, Step};
+use jiff::SignedDuration;
+use kubepki_core::formats::static_pod::{RESTARTED_AT, StaticPod};
 use kubepki_core::model::ComponentKind;
 use kubepki_sealed::{Sealed, danger};
 use std::path::{Path, PathBuf};
-
-/// The annotation whose change restarts the pod.
-pub const ANNOTATION: &str = "kubepki.dev/restarted-at";
 
 /// A static pod's manifest as it is.
 pub struct Manifest {
@@ -60,7 +57,7 @@ pub fn read(
         .is_ok_and(|folder| path.parent() == Some(&*folder));
     Ok(Manifest {
         words: flags_in(&argv),
-        annotation: pod.annotations.get(ANNOTATION).cloned(),
+        annotation: pod.annotations.get(RESTARTED_AT).cloned(),
         path,
         kind,
         contents,
@@ -96,26 +93,13 @@ pub fn annotate(
 
 /// The manifest with a value of the annotation that it does not have yet.
 fn annotated(ports: &Ports<'_>, manifest: &Manifest) -> Result<Sealed, String> {
-    let mut value = ports.clock.now().to_string();
-    if manifest.annotation.as_ref() == Some(&value) {
-        value.push('+');
+    let mut at = ports.clock.now();
+    if manifest.annotation == Some(at.to_string()) {
+        at = at.checked_add(SignedDuration::from_millis(1)).unwrap_or(at);
     }
-    let text = std::str::from_utf8(danger::open(&manifest.contents))
-        .map_err(|_| "it is not UTF-8".to_owned())?;
-    with_annotation(text, &value).map_err(|error| error.to_string())
-}
-
-fn with_annotation(manifest: &str, value: &str) -> Result<Sealed, EditError> {
-    let metadata = [Step::Key("metadata")];
-    let annotations = [Step::Key("metadata"), Step::Key("annotations")];
-    let mut editor = Editor::new(manifest)?;
-    match editor.set(&annotations, ANNOTATION, value) {
-        Err(EditError::NotFound { .. } | EditError::Shape { .. }) => {
-            editor.set_mapping(&metadata, "annotations", (ANNOTATION, value))?;
-        }
-        other => other?,
-    }
-    Ok(Sealed::new(editor.text().as_bytes().to_vec()))
+    StaticPod::with_restart(danger::open(&manifest.contents), at)
+        .map(Sealed::new)
+        .map_err(|error| error.to_string())
 }
 
 /// Gives a manifest that was parked (moved to `parked`) a new annotation, so that the pod has no
@@ -177,8 +161,8 @@ fn stage_and_rename(
     contents: &Sealed,
     attributes: &FileAttributes,
 ) -> Result<(), HostError> {
-    // Left behind by a run that was killed here.
-    host.remove(staging)?;
+    // Left behind by a run that was killed here. If it cannot go, creating says why.
+    host.remove(staging).unwrap_or(());
     let staged = host
         .create(staging, contents, attributes)
         .and_then(|()| host.rename(staging, path));

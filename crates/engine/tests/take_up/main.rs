@@ -2,6 +2,8 @@
 //! that runs what lies in its manifests folder, and a clock that only moves when somebody waits.
 //! What the real ones do is tested in the lab.
 
+mod host;
+mod kubeadm;
 mod order;
 mod parking;
 mod ports;

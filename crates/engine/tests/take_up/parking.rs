@@ -1,6 +1,7 @@
 //! The API server parked while etcd is restarted under it; put back on every path.
 
-use crate::world::{MANIFESTS, World, manifest, manifest_path};
+use crate::kubeadm::{manifest, manifest_path};
+use crate::world::{MANIFESTS, World};
 use jiff::SignedDuration;
 use kubepki_core::model::ComponentKind;
 use kubepki_core::plan::TakeUp;

@@ -1,6 +1,7 @@
 //! Components that are restarted, by whatever started them.
 
-use crate::world::{MANIFESTS, World, manifest, manifest_path};
+use crate::kubeadm::{manifest, manifest_path};
+use crate::world::{MANIFESTS, World};
 use jiff::SignedDuration;
 use kubepki_core::model::{ComponentKind, RunsAs};
 use kubepki_core::plan::{ComponentAction, TakeUp};
