@@ -6,7 +6,7 @@ use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use std::io::Write;
 
-/// Every kind that this program writes, and its schema.
+/// Every kind that this program writes or reads, and its schema.
 const SCHEMAS: &[(&str, &str)] = &[
     (
         "CaHashes",
@@ -14,8 +14,20 @@ const SCHEMAS: &[(&str, &str)] = &[
     ),
     ("Error", include_str!("../../../../docs/schema/error.json")),
     (
+        "FoundingResult",
+        include_str!("../../../../docs/schema/founding-result.json"),
+    ),
+    (
         "Inspection",
         include_str!("../../../../docs/schema/inspection.json"),
+    ),
+    (
+        "KubeconfigResult",
+        include_str!("../../../../docs/schema/kubeconfig-result.json"),
+    ),
+    (
+        "Layout",
+        include_str!("../../../../docs/schema/layout.json"),
     ),
 ];
 

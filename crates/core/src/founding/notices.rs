@@ -63,13 +63,13 @@ impl Notices {
                 format!("what it signs ends with it, at {end} instead of {asked}: {names}"),
             );
         }
-        for authority in self.intermediates {
+        if !self.intermediates.is_empty() {
             say(
                 "intermediate-ca",
-                &authority,
-                "it is an intermediate CA: certificate files hold it behind the certificate, so \
-                 that clients who trust only the root can verify; its own file holds it alone, \
-                 since Kubernetes components trust every certificate in there; kubeadm's tools \
+                &self.intermediates.join(", "),
+                "signed by a CA above: certificate files hold the certificates up to, and without, \
+                 the root, so that clients who trust only the root can verify; the CA's own file \
+                 holds it alone, as components trust every certificate in there; kubeadm's tools \
                  read only the first certificate of a file"
                     .to_owned(),
             );

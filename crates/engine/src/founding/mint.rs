@@ -69,7 +69,9 @@ pub fn mint(
         .iter()
         .filter(|(_, key_type)| key_type.is_some())
         .count();
-    progress.say(&format!("making {count} keys"));
+    if count > 0 {
+        progress.say(&format!("making {count} keys"));
+    }
     let mut keys = keys::generate(&wanted)?.into_iter();
     for making in &founding.makings {
         mint.making(making, keys.next().flatten())?;
