@@ -227,6 +227,7 @@ fn extended_attributes_and_access_lists_are_kept_and_not_inherited() {
     std::fs::write(&shared, "x").unwrap();
     access_list(&shared, "system.posix_acl_access").unwrap();
     let before = host.metadata(&at.join("shared")).unwrap().attributes;
+    assert_eq!(before.xattrs.len(), 1);
     host.create(&at.join("copy"), &sealed("y"), &before)
         .unwrap();
     assert_eq!(host.metadata(&at.join("copy")).unwrap().attributes, before);
@@ -369,4 +370,23 @@ fn devices_and_sockets_are_other_files() {
         );
         assert!(host.read(&at.join("socket"), 10).is_err());
     }
+}
+
+/// `setfacl -m u:12:rw`, in the form of acl(5)'s extended attribute: user 12 may read and write.
+fn access_list(path: &Path, name: &str) -> rustix::io::Result<()> {
+    const NOBODY: u32 = u32::MAX;
+    let entries: [(u16, u16, u32); 5] = [
+        (0x01, 6, NOBODY),
+        (0x02, 6, 12),
+        (0x04, 0, NOBODY),
+        (0x10, 6, NOBODY),
+        (0x20, 0, NOBODY),
+    ];
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        list.extend(tag.to_le_bytes());
+        list.extend(permissions.to_le_bytes());
+        list.extend(id.to_le_bytes());
+    }
+    rustix::fs::setxattr(path, name, &list, rustix::fs::XattrFlags::empty())
 }
