@@ -2,6 +2,12 @@
 //! that runs what lies in its manifests folder, and a clock that only moves when somebody waits.
 //! What the real ones do is tested in the lab.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on stops"
+)]
+
 mod host;
 mod kubeadm;
 mod order;

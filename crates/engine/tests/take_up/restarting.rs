@@ -159,6 +159,24 @@ fn the_old_api_server_may_drain_beside_the_new_one() {
 }
 
 #[test]
+fn any_other_old_process_must_have_ended_as_it_would_answer_for_the_new_one() {
+    let world = World::control_plane();
+    let old_pid = world.pid(SCHEDULER);
+    world.state().behaviour(SCHEDULER).drains = SignedDuration::from_secs(6);
+    let taken = restart(&world, SCHEDULER).unwrap();
+    assert!((6.0..8.0).contains(&taken.seconds), "{}", taken.seconds);
+    let pids = |running: &crate::world::Running| running.process.pid;
+    assert!(
+        !world
+            .state()
+            .processes
+            .iter()
+            .map(pids)
+            .any(|pid| pid == old_pid)
+    );
+}
+
+#[test]
 fn nothing_is_touched_while_the_kubelet_is_down() {
     let world = World::control_plane();
     world.state().kubelet_is_up = false;
