@@ -11,7 +11,7 @@ use kubepki_adapters::tls::RustlsProbe;
 use kubepki_core::model::Inventory;
 use kubepki_engine::apply::{self, backup::Unlock};
 use kubepki_engine::discover::{DiscoverOptions, discover};
-use kubepki_engine::ports::{HostRead, HostWrite, Ports, Progress};
+use kubepki_engine::ports::{Containers, HostRead, HostWrite, Ports, Progress, ServiceControl};
 use kubepki_sealed::Sealed;
 use std::path::Path;
 
@@ -52,22 +52,24 @@ pub fn interrupted(host: &dyn HostRead) -> Option<String> {
 
 /// Every adapter of one host.
 pub struct Outside {
-    host: Box<dyn HostWrite>,
-    services: Box<dyn kubepki_engine::ports::ServiceControl>,
-    containers: CriContainers,
+    changing: Changing,
     tls: RustlsProbe,
     kube: KubeClient,
     clock: SystemClock,
 }
 
+/// The adapters that change something.
+struct Changing {
+    host: Box<dyn HostWrite>,
+    services: Box<dyn ServiceControl>,
+    containers: Box<dyn Containers>,
+}
+
 impl Outside {
     /// The adapters for the host that the verb is about.
     pub fn new(context: &Context) -> Self {
-        let (host, services) = with_faults(context.host().clone());
         Self {
-            host,
-            services,
-            containers: CriContainers::new(),
+            changing: changing(context),
             tls: RustlsProbe::new(),
             kube: KubeClient::new(),
             clock: SystemClock,
@@ -76,15 +78,15 @@ impl Outside {
 
     /// The host.
     pub fn host(&self) -> &dyn HostWrite {
-        self.host.as_ref()
+        self.changing.host.as_ref()
     }
 
     /// All of them as ports.
     pub fn ports(&self) -> Ports<'_> {
         Ports {
-            host: self.host.as_ref(),
-            services: self.services.as_ref(),
-            containers: &self.containers,
+            host: self.changing.host.as_ref(),
+            services: self.changing.services.as_ref(),
+            containers: self.changing.containers.as_ref(),
             tls: &self.tls,
             kube: &self.kube,
             clock: &self.clock,
@@ -93,24 +95,29 @@ impl Outside {
 }
 
 #[cfg(not(feature = "fault-injection"))]
-fn with_faults(
-    host: LocalHost,
-) -> (
-    Box<dyn HostWrite>,
-    Box<dyn kubepki_engine::ports::ServiceControl>,
-) {
-    (Box::new(host), Box::new(LocalServices::new()))
+fn changing(context: &Context) -> Changing {
+    Changing {
+        host: Box::new(context.host().clone()),
+        services: Box::new(LocalServices::new()),
+        containers: Box::new(CriContainers::new()),
+    }
 }
 
 /// Only in tests: every effect may be the last.
 #[cfg(feature = "fault-injection")]
-fn with_faults(
-    host: LocalHost,
-) -> (
-    Box<dyn HostWrite>,
-    Box<dyn kubepki_engine::ports::ServiceControl>,
-) {
-    kubepki_engine::fault_injection::from_environment(host, LocalServices::new())
+fn changing(context: &Context) -> Changing {
+    use kubepki_engine::fault_injection::{
+        FaultingContainers, FaultingHost, FaultingServices, Faults,
+    };
+    let faults = Faults::from_environment().unwrap_or_else(|error| {
+        context.report(&CliError::usage(error));
+        std::process::exit(i32::from(crate::exit_code::ExitCode::Usage.number()))
+    });
+    Changing {
+        host: Box::new(FaultingHost::new(context.host().clone(), faults.clone())),
+        services: Box::new(FaultingServices::new(LocalServices::new(), faults.clone())),
+        containers: Box::new(FaultingContainers::new(CriContainers::new(), faults)),
+    }
 }
 
 /// Says on standard error what is being done.
