@@ -319,7 +319,7 @@ pub(super) fn kubeconfig_chain(
     let pem = kubeconfig
         .client_certificate_data(user)
         .map_err(format_error(path))?;
-    pem::certificates(&pem).map_err(format_error(path))
+    pem::certificates(pem).map_err(format_error(path))
 }
 
 /// The PEM of the embedded client key of a kubeconfig's user.
