@@ -313,14 +313,12 @@ fn certificate_store(entry: &Entry, findings: &mut Vec<Finding>) {
             ),
         ));
     }
-    if entry.role == Role::KubeletClient
-        && matches!(entry.holder, Holder::Kubeconfig { .. })
-        && !entry.chain.is_empty()
-    {
+    let embedded = matches!(entry.holder, Holder::Kubeconfig { .. }) && !entry.chain.is_empty();
+    if entry.role == Role::KubeletClient && (embedded || entry.embedded_copy.is_some()) {
         findings.push(Finding::new(
             "embedded-kubelet-certificate",
             Severity::Info,
-            "the kubelet's certificate is embedded and will never be rotated",
+            "the kubelet's kubeconfig embeds a certificate, which will never be rotated",
         ));
     }
 }

@@ -279,11 +279,9 @@ fn service_account_rows(inventory: &Inventory) -> Vec<ServiceAccountKeyRow> {
             let (half, public_keys) = match &key.contents {
                 ServiceAccountKeyContents::Private(state) => {
                     match state {
-                        KeyState::Unreadable(reason) => findings.push(Finding::new(
-                            "key-unreadable",
-                            Severity::Warning,
-                            reason,
-                        )),
+                        KeyState::Unreadable(reason) => {
+                            findings.push(Finding::new("key-unreadable", Severity::Warning, reason))
+                        }
                         KeyState::Present { mode, .. } if mode & 0o007 != 0 => {
                             findings.push(Finding::new(
                                 "key-readable-by-others",
