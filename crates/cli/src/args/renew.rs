@@ -56,7 +56,12 @@ pub struct RenewArgs {
     /// Make new keys or keep the ones that are there: new or reuse
     ///
     /// A new key never leaves this host.
-    #[arg(long, value_name = "WHICH", default_value = "new", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "new",
+        hide_possible_values = true
+    )]
     pub key: KeyWhich,
 
     /// The type of new keys: keep, rsa:2048, rsa:3072, rsa:4096, ecdsa:p256, ecdsa:p384, ed25519

@@ -137,7 +137,10 @@ fn row(issuance: &Issuance) -> Vec<Cell> {
             "as signed".to_owned(),
         ),
     };
-    let into = into.map_or_else(|| issuance.destination.to_string(), |p| p.display().to_string());
+    let into = into.map_or_else(
+        || issuance.destination.to_string(),
+        |p| p.display().to_string(),
+    );
     vec![
         Cell::styled(&issuance.name, NAME),
         Cell::new(now),

@@ -8,9 +8,7 @@ use crate::context::{Context, host_error};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use kubepki_adapters::host::LocalHost;
-use kubepki_core::plan::{
-    NameEdits, Plan, Refusal, RenewRequest, Selection, plan_renewal,
-};
+use kubepki_core::plan::{NameEdits, Plan, Refusal, RenewRequest, Selection, plan_renewal};
 use kubepki_engine::ports::{FileAttributes, HostRead, HostWrite};
 use kubepki_sealed::{Sealed, danger};
 use std::path::Path;
@@ -27,7 +25,8 @@ pub fn run(context: &Context, args: &RenewArgs) -> Result<ExitCode, CliError> {
     run::settle_interrupted(context, &carry)?;
     let inventory = wiring::inventory(context, outside.host(), &args.ca_dir)?;
     let request = request(context, args)?;
-    let plan = plan_renewal(&inventory, &request, context.now()).map_err(|error| refused(&error))?;
+    let plan =
+        plan_renewal(&inventory, &request, context.now()).map_err(|error| refused(&error))?;
     if let Some(file) = &args.plan_out {
         return write_plan(context, file, &plan);
     }
@@ -35,9 +34,16 @@ pub fn run(context: &Context, args: &RenewArgs) -> Result<ExitCode, CliError> {
         plan_view::notices(context, &plan)?;
         context.note("nothing to renew");
         let blocked = plan.notices.iter().any(|notice| {
-            matches!(notice.code.as_str(), "ca-expired" | "external-ca" | "ca-key-mismatch" | "not-renewable")
+            matches!(
+                notice.code.as_str(),
+                "ca-expired" | "external-ca" | "ca-key-mismatch" | "not-renewable"
+            )
         });
-        return Ok(if blocked { ExitCode::Failed } else { ExitCode::Fine });
+        return Ok(if blocked {
+            ExitCode::Failed
+        } else {
+            ExitCode::Fine
+        });
     }
     run::propose(context, &carry, &inventory, &plan)
 }
@@ -123,8 +129,8 @@ fn refused(error: &Refusal) -> CliError {
 
 /// The plan goes where the user's shell is, not below `--root`.
 fn write_plan(context: &Context, file: &Path, plan: &Plan) -> Result<ExitCode, CliError> {
-    let json = serde_json::to_string_pretty(plan)
-        .map_err(|error| CliError::new("plan-file", error))?;
+    let json =
+        serde_json::to_string_pretty(plan).map_err(|error| CliError::new("plan-file", error))?;
     let here = LocalHost::live();
     let (uid, gid) = here.identity();
     let attributes = FileAttributes {
@@ -134,8 +140,12 @@ fn write_plan(context: &Context, file: &Path, plan: &Plan) -> Result<ExitCode, C
         xattrs: Vec::new(),
     };
     let path = std::path::absolute(file)?;
-    here.create(&path, &Sealed::new(format!("{json}\n").into_bytes()), &attributes)
-        .map_err(|error| host_error(&error))?;
+    here.create(
+        &path,
+        &Sealed::new(format!("{json}\n").into_bytes()),
+        &attributes,
+    )
+    .map_err(|error| host_error(&error))?;
     plan_view::show(context, plan)?;
     context.note(format_args!(
         "plan {} written to {}; carry it out with `kubepki apply {}`",

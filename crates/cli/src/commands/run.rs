@@ -177,7 +177,12 @@ fn tell(context: &Context, plan: &Plan, outcome: &Outcome) -> Result<ExitCode, C
     let failed: Vec<String> = outcome
         .verdict
         .failed()
-        .map(|check| format!("{}: expected {}, found {}", check.what, check.expected, check.found))
+        .map(|check| {
+            format!(
+                "{}: expected {}, found {}",
+                check.what, check.expected, check.found
+            )
+        })
         .collect();
     Err(CliError::new(
         "not-verified",

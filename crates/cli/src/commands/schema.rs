@@ -9,6 +9,18 @@ use std::io::Write;
 /// Every kind that this program writes or reads, and its schema.
 const SCHEMAS: &[(&str, &str)] = &[
     (
+        "Backup",
+        include_str!("../../../../docs/schema/backup.json"),
+    ),
+    (
+        "BackupDiff",
+        include_str!("../../../../docs/schema/backup-diff.json"),
+    ),
+    (
+        "BackupList",
+        include_str!("../../../../docs/schema/backup-list.json"),
+    ),
+    (
         "CaHashes",
         include_str!("../../../../docs/schema/ca-hashes.json"),
     ),
@@ -28,6 +40,15 @@ const SCHEMAS: &[(&str, &str)] = &[
     (
         "Layout",
         include_str!("../../../../docs/schema/layout.json"),
+    ),
+    ("Plan", include_str!("../../../../docs/schema/plan.json")),
+    (
+        "RunResult",
+        include_str!("../../../../docs/schema/run-result.json"),
+    ),
+    (
+        "Status",
+        include_str!("../../../../docs/schema/status.json"),
     ),
 ];
 

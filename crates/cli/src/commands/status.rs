@@ -134,10 +134,7 @@ fn authorities(
         Column::fixed("STATE"),
     ];
     if context.is_wide() {
-        columns.extend([
-            Column::shrinking("SUBJECT", 16),
-            Column::path("PATH", 24),
-        ]);
+        columns.extend([Column::shrinking("SUBJECT", 16), Column::path("PATH", 24)]);
     }
     let rows: Vec<Vec<Cell>> = status
         .certificate_authorities

@@ -31,7 +31,10 @@ pub fn undo(context: &Context, args: &UndoArgs) -> Result<ExitCode, CliError> {
     let Some(archive) = record.backup.clone() else {
         return Err(CliError::new(
             "no-backup",
-            format!("run {} made no backup: there is nothing to bring back", record.id),
+            format!(
+                "run {} made no backup: there is nothing to bring back",
+                record.id
+            ),
         ));
     };
     let plan: Plan = serde_json::from_value(record.plan.clone()).map_err(|error| {
@@ -83,7 +86,14 @@ pub fn restore(context: &Context, args: &RestoreArgs) -> Result<ExitCode, CliErr
         paths,
         undoes: None,
     };
-    bring_back(context, &carry, &args.how, &inventory, "restore", restoration)
+    bring_back(
+        context,
+        &carry,
+        &args.how,
+        &inventory,
+        "restore",
+        restoration,
+    )
 }
 
 /// Makes, lists and compares archives.
@@ -104,7 +114,11 @@ fn bring_back(
     restoration: Restoration,
 ) -> Result<ExitCode, CliError> {
     // A damaged archive or a wrong identity is told before anything is asked.
-    open(carry.outside.host(), &restoration.archive, how.identity.as_deref())?;
+    open(
+        carry.outside.host(),
+        &restoration.archive,
+        how.identity.as_deref(),
+    )?;
     let plan = plan_restoration(inventory, verb, restoration, !how.no_restart, context.now());
     run::propose(context, carry, inventory, &plan)
 }
@@ -175,7 +189,12 @@ fn everything(inventory: &Inventory) -> Vec<PathBuf> {
         paths.push(authority.certificate_path.clone());
         paths.extend(authority.key_path.clone());
     }
-    paths.extend(inventory.service_account_keys.iter().map(|key| key.path.clone()));
+    paths.extend(
+        inventory
+            .service_account_keys
+            .iter()
+            .map(|key| key.path.clone()),
+    );
     paths.sort();
     paths.dedup();
     paths

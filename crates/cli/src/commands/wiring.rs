@@ -46,7 +46,9 @@ pub fn interrupted(host: &dyn HostRead) -> Option<String> {
             run.record.started_at,
             run.stage.words()
         )),
-        Err(error) => Some(format!("the journal of earlier runs cannot be read: {error}")),
+        Err(error) => Some(format!(
+            "the journal of earlier runs cannot be read: {error}"
+        )),
     }
 }
 
