@@ -53,9 +53,10 @@ pub fn password(question: &str) -> Result<Option<Sealed>, CliError> {
     let shown = tcgetattr(&terminal).map_err(|error| unreadable(error.into()))?;
     let mut hidden = shown.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
-    write!(&terminal, "{question}: ").map_err(unreadable)?;
+    // hidden before the question is seen: whoever answers at once is not overheard
     tcsetattr(&terminal, OptionalActions::Flush, &hidden)
         .map_err(|error| unreadable(error.into()))?;
+    let asked = write!(&terminal, "{question}: ");
     // byte by byte into a buffer that never grows: no copy of it stays behind in memory
     let mut line = Vec::with_capacity(LONGEST_PASSWORD);
     let mut byte = [0];
@@ -70,7 +71,7 @@ pub fn password(question: &str) -> Result<Option<Sealed>, CliError> {
     let restored = tcsetattr(&terminal, OptionalActions::Flush, &shown);
     let _ = writeln!(&terminal);
     let sealed = first_line(line);
-    read.map_err(unreadable)?;
+    asked.and(read).map_err(unreadable)?;
     restored.map_err(|error| unreadable(error.into()))?;
     Ok(Some(sealed))
 }
