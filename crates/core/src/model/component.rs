@@ -12,7 +12,11 @@ use std::path::{Path, PathBuf};
 
 /// How a component is started, hence how it is restarted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum RunsAs {
     /// By the kubelet, from a manifest in its static-pod folder.
     StaticPod {

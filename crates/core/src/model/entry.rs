@@ -10,7 +10,11 @@ use std::path::{Path, PathBuf};
 
 /// Where an end-entity certificate and its key are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Holder {
     /// PEM files; both paths are the same when certificate and key share a file.
     Files {

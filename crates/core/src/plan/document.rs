@@ -104,7 +104,11 @@ pub struct TrustUpdate {
 
 /// Where a certificate's content comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Origin {
     /// The certificate that is there: everything but serial, dates, key and signature is kept.
     Certificate {
@@ -128,7 +132,11 @@ pub enum Origin {
 
 /// Who signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Signer {
     /// A certification authority of this host.
     Authority {
@@ -161,7 +169,11 @@ pub enum Signer {
 
 /// The key of a new certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum KeyChoice {
     /// A new key of this type, spelled as on the command line, e.g. `rsa:2048`.
     Generate {
@@ -174,11 +186,14 @@ pub enum KeyChoice {
 
 /// How a component takes up new files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum TakeUp {
     /// It re-reads by itself; the live endpoint is asked until it serves the new certificate. When
     /// it is not healthy it is restarted instead.
-    #[serde(rename_all = "camelCase")]
     Reload {
         /// The longest it takes, as measured.
         within_seconds: u32,

@@ -27,6 +27,7 @@ struct Drafts<'a> {
     host: &'a dyn HostWrite,
     files: Vec<Draft>,
     links: Vec<(PathBuf, PathBuf)>,
+    folders: Vec<PathBuf>,
 }
 
 /// The changes that put `minted` where `plan` wants it. Keys go before their certificates, a link
@@ -40,16 +41,21 @@ pub fn render(
         host,
         files: Vec::new(),
         links: Vec::new(),
+        folders: Vec::new(),
     };
     for (issuance, made) in plan.issuances.iter().zip(minted) {
         drafts.issuance(issuance, made)?;
     }
     // After the issuances, so that a bundle renewed by this plan is taken as it will be.
     for issuance in &plan.issuances {
-        if let (Some(bundle), Holder::Kubeconfig { path, user }) =
-            (&issuance.trust_bundle, &issuance.destination)
-        {
-            drafts.trust(path, user, bundle)?;
+        let Some(bundle) = &issuance.trust_bundle else {
+            continue;
+        };
+        match (&issuance.destination, &issuance.point_kubeconfig) {
+            (Holder::Kubeconfig { path, user }, _) | (_, Some(KubeconfigUser { path, user })) => {
+                drafts.trust(path, user, bundle)?
+            }
+            _ => {}
         }
     }
     for update in &plan.trust_updates {
@@ -86,7 +92,9 @@ impl Drafts<'_> {
                     _ => self.certificate_file(certificate, &made.chain)?,
                 }
             }
-            Holder::Kubeconfig { path, user } => self.kubeconfig_user(issuance, path, user, made)?,
+            Holder::Kubeconfig { path, user } => {
+                self.kubeconfig_user(issuance, path, user, made)?
+            }
             Holder::CertificateStore { link, target } => {
                 self.store(issuance, link, target.as_deref(), made)?;
             }
@@ -95,14 +103,16 @@ impl Drafts<'_> {
     }
 
     /// Replaces the end-entity certificate; intermediates that were there stay unless new ones came.
-    fn certificate_file(
-        &mut self,
-        path: &Path,
-        chain: &[Certificate],
-    ) -> Result<(), ExecuteError> {
+    fn certificate_file(&mut self, path: &Path, chain: &[Certificate]) -> Result<(), ExecuteError> {
         let draft = self.draft(path, 0o644)?;
         let contents = if draft.contents.is_empty() {
-            Sealed::new(chain.iter().map(Certificate::to_pem).collect::<String>().into_bytes())
+            Sealed::new(
+                chain
+                    .iter()
+                    .map(Certificate::to_pem)
+                    .collect::<String>()
+                    .into_bytes(),
+            )
         } else {
             pem_edit::replace_certificates(&draft.contents, chain).map_err(format_error(path))?
         };
@@ -215,13 +225,9 @@ impl Drafts<'_> {
         }
         if let Some(KubeconfigUser { path, user }) = &issuance.point_kubeconfig {
             let draft = self.draft(path, 0o600)?;
-            draft.contents = Kubeconfig::set_client_certificate_file(
-                &draft.contents,
-                user,
-                link,
-                link,
-            )
-            .map_err(format_error(path))?;
+            draft.contents =
+                Kubeconfig::set_client_certificate_file(&draft.contents, user, link, link)
+                    .map_err(format_error(path))?;
         }
         Ok(())
     }
@@ -238,12 +244,9 @@ impl Drafts<'_> {
             .map(Certificate::to_pem)
             .collect();
         let draft = self.draft(path, 0o600)?;
-        draft.contents = Kubeconfig::set_certificate_authority(
-            &draft.contents,
-            user,
-            certificates.as_bytes(),
-        )
-        .map_err(format_error(path))?;
+        draft.contents =
+            Kubeconfig::set_certificate_authority(&draft.contents, user, certificates.as_bytes())
+                .map_err(format_error(path))?;
         Ok(())
     }
 
@@ -267,13 +270,21 @@ impl Drafts<'_> {
                 self.files.len() - 1
             }
         };
-        self.files.get_mut(index).ok_or_else(|| ExecuteError::Format {
-            path: path.to_owned(),
-            reason: "it is not among the files of this plan".to_owned(),
-        })
+        self.files
+            .get_mut(index)
+            .ok_or_else(|| ExecuteError::Format {
+                path: path.to_owned(),
+                reason: "it is not among the files of this plan".to_owned(),
+            })
     }
 
+    /// A file that was not there; neither, perhaps, was its folder.
     fn new_file(&mut self, path: PathBuf, contents: Sealed, mode: u32) {
+        if let Some(folder) = path.parent()
+            && !self.folders.iter().any(|other| other == folder)
+        {
+            self.folders.push(folder.to_owned());
+        }
         let attributes = self.new_attributes(mode);
         self.files.push(Draft {
             path,
@@ -293,19 +304,21 @@ impl Drafts<'_> {
     }
 
     fn into_changes(self) -> Vec<Change> {
-        let files = self
-            .files
+        // Keys are to lie in them: nobody else needs to look.
+        let folders = self
+            .folders
             .into_iter()
-            .map(|draft| Change::Write {
-                path: draft.path,
-                contents: draft.contents,
-                attributes: draft.attributes,
-            });
+            .map(|path| Change::Directory { path, mode: 0o700 });
+        let files = self.files.into_iter().map(|draft| Change::Write {
+            path: draft.path,
+            contents: draft.contents,
+            attributes: draft.attributes,
+        });
         let links = self
             .links
             .into_iter()
             .map(|(path, target)| Change::Symlink { path, target });
-        files.chain(links).collect()
+        folders.chain(files).chain(links).collect()
     }
 }
 
@@ -329,9 +342,7 @@ pub(super) fn kubeconfig_key(
     user: &str,
 ) -> Result<Sealed, ExecuteError> {
     let kubeconfig = Kubeconfig::parse(contents).map_err(format_error(path))?;
-    kubeconfig
-        .client_key_data(user)
-        .map_err(format_error(path))
+    kubeconfig.client_key_data(user).map_err(format_error(path))
 }
 
 /// The key in the encoding of the old one; where there was none, as kubeadm writes that type.
