@@ -81,7 +81,13 @@ struct Run {
 impl Run {
     fn fast() -> Self {
         Run {
-            nextest: vec!["run", "--workspace", "--no-fail-fast"],
+            nextest: vec![
+                "run",
+                CONFIGURATION,
+                "--workspace",
+                "--no-fail-fast",
+                "--profile=fast",
+            ],
             plain: vec!["test", "--workspace", "--all-targets", "--no-fail-fast"],
             environment: Vec::new(),
         }
@@ -129,8 +135,8 @@ impl Run {
     }
 }
 
-/// Limits of time for tests with real parts.
-const CONFIGURATION: &str = "--config-file=lab/nextest.toml";
+/// Limits of time, by tier.
+const CONFIGURATION: &str = "--config-file=xtask/nextest.toml";
 
 /// The word that tells a test with real parts from one that only another test starts.
 const REAL: &str = "--filterset=test(/(^|_|::)real(_|::|$)/)";
