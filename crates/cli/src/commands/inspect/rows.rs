@@ -26,7 +26,7 @@ pub fn columns() -> Vec<Column> {
 pub fn row(item: &Item, now: Timestamp) -> Vec<Cell> {
     vec![
         Cell::styled(location(&item.location), NAME),
-        Cell::new(kind(item)),
+        Cell::new(short_kind(item)),
         Cell::new(subject(item)),
         Cell::new(end_of(item).map(date).unwrap_or_default()),
         left_cell(item, now),
@@ -87,6 +87,13 @@ pub fn severity_style(severity: Severity) -> Style {
         Severity::Critical => BAD,
         Severity::Warning => WARN,
         Severity::Info => DIM,
+    }
+}
+
+fn short_kind(item: &Item) -> &'static str {
+    match item.certificate() {
+        Some(certificate) if certificate.is_ca() => "CA",
+        _ => kind(item),
     }
 }
 
