@@ -167,7 +167,10 @@ pub fn host_error(error: &HostError) -> CliError {
     let (code, hint) = match error.kind {
         HostErrorKind::NotFound => ("not-found", None),
         HostErrorKind::PermissionDenied => ("permission-denied", Some("run it as root")),
-        HostErrorKind::ReadOnlyFilesystem => ("read-only-filesystem", None),
+        HostErrorKind::ReadOnlyFilesystem => (
+            "read-only-filesystem",
+            Some("mount this file system read-write first"),
+        ),
         HostErrorKind::NoSpace => ("no-space", Some("make room on this file system first")),
         HostErrorKind::WrongKind => ("wrong-kind", None),
         HostErrorKind::AlreadyExists => ("already-exists", None),

@@ -52,9 +52,12 @@ impl CliError {
         }
     }
 
-    /// Adds where it happened: a path, an endpoint, an object.
-    pub fn location(self, location: impl fmt::Display) -> Self {
-        self.detail("location", location)
+    /// Says where it happened: a path, an endpoint, an object. The last word counts: whoever knows
+    /// how the user called it says it last.
+    pub fn location(mut self, location: impl fmt::Display) -> Self {
+        self.details.retain(|(label, _)| *label != "location");
+        self.details.insert(0, ("location", location.to_string()));
+        self
     }
 
     /// Adds a piece of evidence, e.g. `expected` or `found`.
@@ -66,6 +69,12 @@ impl CliError {
     /// Adds what the user can do about it.
     pub fn hint(mut self, hint: impl fmt::Display) -> Self {
         self.hint = Some(hint.to_string());
+        self
+    }
+
+    /// Says it in another sentence.
+    pub fn saying(mut self, message: impl fmt::Display) -> Self {
+        self.message = message.to_string();
         self
     }
 

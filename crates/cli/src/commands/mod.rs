@@ -1,5 +1,6 @@
 //! The verbs: each takes what was typed and the resolved [`Context`], and ends with an exit code.
 
+mod backup;
 mod ca_hash;
 mod completions;
 mod init;
@@ -26,7 +27,7 @@ pub fn run(context: &Context, command: &Command) -> Result<ExitCode, CliError> {
         Command::Renew(args) => renew::run(context, args),
         Command::Apply(args) => renew::apply(context, args),
         Command::Undo(args) => undo::undo(context, args),
-        Command::Backup(args) => undo::backup(context, args),
+        Command::Backup(args) => backup::run(context, args),
         Command::Restore(args) => undo::restore(context, args),
         Command::Init(args) => init::run(context, args),
         Command::Kubeconfig(args) => kubeconfig::run(context, args),

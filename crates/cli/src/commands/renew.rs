@@ -21,8 +21,13 @@ pub fn run(context: &Context, args: &RenewArgs) -> Result<ExitCode, CliError> {
         ca_dir: &args.ca_dir,
         backup: &args.backup,
         identity: None,
+        confirmed: false,
     };
-    run::settle_interrupted(context, &carry)?;
+    if args.plan_out.is_some() {
+        run::refuse_interrupted(&carry)?;
+    } else {
+        run::settle_interrupted(context, &carry)?;
+    }
     let inventory = wiring::inventory(context, outside.host(), &args.ca_dir)?;
     let request = request(context, args)?;
     let plan =
@@ -65,6 +70,7 @@ pub fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitCode, CliError> 
         ca_dir: &args.ca_dir,
         backup: &args.backup,
         identity: None,
+        confirmed: false,
     };
     run::settle_interrupted(context, &carry)?;
     let inventory = wiring::inventory(context, outside.host(), &args.ca_dir)?;

@@ -3,16 +3,15 @@
 use super::plan_view;
 use super::wiring::{self, Outside, Talk};
 use crate::args::BackupChoice;
-use crate::context::Context;
+use crate::context::{Context, host_error};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::{BAD, DIM, GOOD};
 use kubepki_core::model::Inventory;
 use kubepki_core::plan::Plan;
-use kubepki_engine::apply::backup::Protection;
-use kubepki_engine::apply::{ApplyError, interrupted};
-use kubepki_engine::execute::{ExecuteError, Execution, Outcome, Settled, execute, resume};
-use kubepki_engine::ports::HostErrorKind;
+use kubepki_engine::apply::backup::{BackupError, Protection};
+use kubepki_engine::apply::{self, ApplyError, Interrupted, Stage};
+use kubepki_engine::execute::{self, ExecuteError, Execution, Outcome, Settled, resume};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -27,6 +26,8 @@ pub struct Carry<'a> {
     pub backup: &'a BackupChoice,
     /// `--identity`.
     pub identity: Option<&'a Path>,
+    /// Whether the user has said yes to the plan before seeing it.
+    pub confirmed: bool,
 }
 
 /// Carries out a confirmed plan and shows what came of it.
@@ -38,16 +39,79 @@ pub fn carry_out(
 ) -> Result<ExitCode, CliError> {
     let talk = Talk(context);
     let execution = execution(context, carry, &talk)?;
-    let outcome = execute(&execution, inventory, plan).map_err(|error| failed(&error))?;
+    let outcome = execute::execute(&execution, inventory, plan).map_err(|error| failed(&error))?;
     tell(context, plan, &outcome)
+}
+
+/// The run that was interrupted, if one was.
+pub fn interrupted(carry: &Carry<'_>) -> Result<Option<Interrupted>, CliError> {
+    apply::interrupted(carry.outside.host()).map_err(|error| apply_failed(&error))
 }
 
 /// Finishes an interrupted run or takes it back, after asking. Without one nothing happens.
 pub fn settle_interrupted(context: &Context, carry: &Carry<'_>) -> Result<(), CliError> {
-    let found = interrupted(carry.outside.host()).map_err(|error| apply_failed(&error))?;
-    let Some(found) = found else {
+    match interrupted(carry)? {
+        Some(found) => settle(context, carry, &found),
+        None => Ok(()),
+    }
+}
+
+/// For what changes nothing: a plan made of a half-changed host would be wrong.
+pub fn refuse_interrupted(carry: &Carry<'_>) -> Result<(), CliError> {
+    let Some(found) = interrupted(carry)? else {
         return Ok(());
     };
+    Err(CliError::new(
+        "interrupted-run",
+        format!(
+            "run {} (`{}`, begun {}) was interrupted while {}",
+            found.record.id,
+            found.record.verb,
+            found.record.started_at,
+            found.stage.words()
+        ),
+    )
+    .hint(SETTLE))
+}
+
+/// Finishes a run whose interruption was seen, or takes it back, after asking.
+pub fn settle(context: &Context, carry: &Carry<'_>, found: &Interrupted) -> Result<(), CliError> {
+    let question = match found.stage {
+        Stage::Staging => "Take it back first?",
+        Stage::Committing | Stage::Committed => "Finish it first?",
+    };
+    announce(context, found, question)?;
+    let talk = Talk(context);
+    let execution = execution(context, carry, &talk)?;
+    match resume(&execution, found).map_err(|error| unsettled(&error))? {
+        Settled::RolledBack => context.note("taken back: it had changed nothing in use"),
+        Settled::Closed => {}
+        Settled::Finished(outcome) => {
+            context.note(format_args!("run {} is finished", outcome.id));
+            if !outcome.verdict.is_ok() {
+                return Err(not_verified(&outcome));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Completes the files of a run whose interruption was seen and ends it, after asking, so that the
+/// old files can be brought back. False when the run had been taking them back itself: that is done.
+pub fn close(context: &Context, carry: &Carry<'_>, found: &Interrupted) -> Result<bool, CliError> {
+    announce(context, found, "Bring its old files back?")?;
+    let talk = Talk(context);
+    let execution = execution(context, carry, &talk)?;
+    let settled = execute::close(&execution, found).map_err(|error| failed(&error))?;
+    let is_over = matches!(settled, Settled::RolledBack);
+    if is_over {
+        context.note("taken back: it had begun to do so itself");
+    }
+    Ok(!is_over)
+}
+
+/// Says what was interrupted, and asks.
+fn announce(context: &Context, found: &Interrupted, question: &str) -> Result<(), CliError> {
     context.note(format_args!(
         "run {} (`{}`, begun {}) was interrupted while {}",
         found.record.id,
@@ -55,22 +119,17 @@ pub fn settle_interrupted(context: &Context, carry: &Carry<'_>) -> Result<(), Cl
         found.record.started_at,
         found.stage.words()
     ));
-    if !context.confirm("Settle it first: take it back if nothing was changed, else finish it?")? {
-        return Err(CliError::new(
-            "interrupted-run",
-            "an interrupted run must be settled before anything else is changed",
-        ));
+    if context.confirm(question)? {
+        return Ok(());
     }
-    let talk = Talk(context);
-    let execution = execution(context, carry, &talk)?;
-    match resume(&execution, &found).map_err(|error| failed(&error))? {
-        Settled::RolledBack => context.note("taken back: it had changed nothing in use"),
-        Settled::Finished(outcome) => {
-            context.note(format_args!("run {} is finished", outcome.id));
-        }
-    }
-    Ok(())
+    Err(CliError::new(
+        "interrupted-run",
+        "an interrupted run must be settled before anything else is changed",
+    )
+    .hint(SETTLE))
 }
+
+const SETTLE: &str = "`kubepki renew` finishes it or takes it back, `kubepki undo` undoes it";
 
 fn execution<'a>(
     context: &Context,
@@ -174,6 +233,10 @@ fn tell(context: &Context, plan: &Plan, outcome: &Outcome) -> Result<ExitCode, C
     if verified {
         return Ok(ExitCode::Fine);
     }
+    Err(not_verified(outcome))
+}
+
+fn not_verified(outcome: &Outcome) -> CliError {
     let failed: Vec<String> = outcome
         .verdict
         .failed()
@@ -184,18 +247,20 @@ fn tell(context: &Context, plan: &Plan, outcome: &Outcome) -> Result<ExitCode, C
             )
         })
         .collect();
-    Err(CliError::new(
+    CliError::new(
         "not-verified",
         "the files are in place, but the host does not use all of them yet",
     )
     .detail("failed", failed.join("\n"))
-    .hint("`kubepki undo` brings the old files back; `kubepki status` shows how things stand"))
+    .hint("`kubepki undo` brings the old files back; `kubepki status` shows how things stand")
 }
 
 fn failed(error: &ExecuteError) -> CliError {
     match error {
         ExecuteError::Apply(error) => apply_failed(error),
-        ExecuteError::Host(error) => crate::context::host_error(error),
+        ExecuteError::Host(error) | ExecuteError::Backup(BackupError::Host(error)) => {
+            host_error(error)
+        }
         ExecuteError::WorldChanged { .. } => {
             CliError::new(error.code(), error).hint("make a new plan")
         }
@@ -215,18 +280,35 @@ fn failed(error: &ExecuteError) -> CliError {
 
 /// An error of the change itself, with what to do about it.
 pub fn apply_failed(error: &ApplyError) -> CliError {
-    let shown = CliError::new(error.code(), error);
     match error {
-        ApplyError::Locked { .. } => shown.hint("wait until the other run has ended"),
-        ApplyError::Host(host) => match host.kind {
-            HostErrorKind::PermissionDenied => shown.hint("run it as root"),
-            HostErrorKind::NoSpace => shown.hint("make room on this file system first"),
-            HostErrorKind::ReadOnlyFilesystem => {
-                shown.hint("mount this file system read-write first")
-            }
-            _ => shown,
-        },
-        _ => shown,
+        ApplyError::Host(source) => host_error(source),
+        // The host's word for it, and that all is as it was.
+        ApplyError::TakenBack { source } => host_error(source).saying(error),
+        ApplyError::HalfDone { source, .. } => host_error(source)
+            .saying(error)
+            .hint("then run it again: the journal knows what is missing"),
+        ApplyError::Locked { .. } => {
+            CliError::new(error.code(), error).hint("wait until the other run has ended")
+        }
+        ApplyError::ChangedMeanwhile { .. } => {
+            CliError::new(error.code(), error).hint("run it again: the plan is made anew")
+        }
+        ApplyError::Journal { path, .. } => CliError::new(error.code(), error).hint(format_args!(
+            "nothing is changed while it cannot be read; where it does not matter, move {} away",
+            path.display()
+        )),
+        _ => CliError::new(error.code(), error),
+    }
+}
+
+/// An interrupted run that cannot be finished can still be undone.
+fn unsettled(error: &ExecuteError) -> CliError {
+    match error {
+        ExecuteError::Apply(
+            stuck @ (ApplyError::CannotFinish { .. } | ApplyError::ChangedMeanwhile { .. }),
+        ) => CliError::new(stuck.code(), stuck)
+            .hint("`kubepki undo` brings the old files back from the backup"),
+        _ => failed(error),
     }
 }
 
@@ -238,7 +320,7 @@ pub fn propose(
     plan: &Plan,
 ) -> Result<ExitCode, CliError> {
     plan_view::show(context, plan)?;
-    if !context.confirm("Carry out this plan?")? {
+    if !carry.confirmed && !context.confirm("Carry out this plan?")? {
         context.note("nothing was changed");
         return Ok(ExitCode::Fine);
     }

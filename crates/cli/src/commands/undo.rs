@@ -1,57 +1,60 @@
-//! `kubepki undo`, `kubepki backup` and `kubepki restore`.
+//! `kubepki undo` and `kubepki restore`: old files come back from an archive.
 
+use super::backup::{archive_path, open, refused};
 use super::run::{self, Carry};
 use super::wiring::{self, Outside};
-use crate::args::{
-    BackupArgs, BackupCreateArgs, BackupDiffArgs, BackupVerb, RestoreArgs, RestoreChoice, UndoArgs,
-};
+use crate::args::{RestoreArgs, RestoreChoice, UndoArgs};
 use crate::context::Context;
-use crate::error::{API_VERSION, CliError};
+use crate::error::CliError;
 use crate::exit_code::ExitCode;
-use crate::output::{self, BAD, Cell, Column, DIM, GOOD, NAME, Table, WARN};
 use kubepki_core::model::Inventory;
 use kubepki_core::plan::restore::is_manifest;
 use kubepki_core::plan::{Plan, Restoration, plan_restoration};
-use kubepki_engine::apply::backup::{
-    self, Archive, BackupError, Kind, PathState, Protection, Written,
-};
-use kubepki_engine::apply::{self, Record, RunId};
-use kubepki_engine::ports::{HostRead, HostWrite};
-use serde::Serialize;
-use std::io::Write;
+use kubepki_engine::apply::backup::{self, Archive, PathState};
+use kubepki_engine::apply::{self, Interrupted, Record, Stage};
 use std::path::{Path, PathBuf};
 
 /// Undoes the last run, or the one that is named.
 pub fn undo(context: &Context, args: &UndoArgs) -> Result<ExitCode, CliError> {
     let outside = Outside::new(context);
-    let carry = carry(&outside, &args.how);
-    run::settle_interrupted(context, &carry)?;
+    let mut carry = carry(&outside, &args.how);
+    let mut wanted = args.run.clone();
+    if let Some(found) = run::interrupted(&carry)? {
+        match answer(&found, args.run.as_deref()) {
+            Answer::Settle => {
+                run::settle(context, &carry, &found)?;
+                return Ok(ExitCode::Fine);
+            }
+            Answer::SettleAndUndo => run::settle(context, &carry, &found)?,
+            Answer::CloseAndUndo => {
+                // Told before the run is ended: without its archive it could only be finished.
+                let archive = archive_of(&found.record)?;
+                open(outside.host(), archive, args.how.identity.as_deref())?;
+                if !run::close(context, &carry, &found)? {
+                    return Ok(ExitCode::Fine);
+                }
+                carry.confirmed = true;
+                wanted = Some(found.record.id.to_string());
+            }
+        }
+    }
     let history = apply::history(outside.host()).map_err(|error| run::apply_failed(&error))?;
-    let record = to_undo(&history, args.run.as_deref())?;
-    let Some(archive) = record.backup.clone() else {
-        return Err(CliError::new(
-            "no-backup",
-            format!(
-                "run {} made no backup: there is nothing to bring back",
-                record.id
-            ),
-        ));
-    };
+    let record = to_undo(&history, wanted.as_deref())?;
+    let archive = archive_of(record)?;
     let plan: Plan = serde_json::from_value(record.plan.clone()).map_err(|error| {
         CliError::new(
             "plan-file",
             format!("the plan of run {} cannot be read: {error}", record.id),
         )
     })?;
+    let saved = open(outside.host(), archive, args.how.identity.as_deref())?;
     let inventory = wiring::inventory(context, outside.host(), &args.how.ca_dir)?;
-    let paths: Vec<PathBuf> = plan
-        .touched_files()
-        .into_iter()
-        .filter(|path| !is_manifest(&inventory, path))
-        .collect();
     let restoration = Restoration {
-        archive,
-        paths,
+        archive: archive.to_owned(),
+        paths: changed_by(record, &plan, &saved)
+            .into_iter()
+            .filter(|path| !is_manifest(&inventory, path))
+            .collect(),
         undoes: Some(record.id.to_string()),
     };
     bring_back(context, &carry, &args.how, &inventory, "undo", restoration)
@@ -96,15 +99,6 @@ pub fn restore(context: &Context, args: &RestoreArgs) -> Result<ExitCode, CliErr
     )
 }
 
-/// Makes, lists and compares archives.
-pub fn backup(context: &Context, args: &BackupArgs) -> Result<ExitCode, CliError> {
-    match &args.verb {
-        BackupVerb::Create(args) => create(context, args),
-        BackupVerb::List => list(context),
-        BackupVerb::Diff(args) => diff(context, args),
-    }
-}
-
 fn bring_back(
     context: &Context,
     carry: &Carry<'_>,
@@ -113,17 +107,31 @@ fn bring_back(
     verb: &str,
     restoration: Restoration,
 ) -> Result<ExitCode, CliError> {
-    // A damaged archive or a wrong identity is told before anything is asked.
-    open(
-        carry.outside.host(),
-        &restoration.archive,
-        how.identity.as_deref(),
-    )?;
     let plan = plan_restoration(inventory, verb, restoration, !how.no_restart, context.now());
     run::propose(context, carry, inventory, &plan)
 }
 
-/// The newest run that changed something and was not undone since, or the one that is named.
+/// What `undo` means while a run is interrupted.
+enum Answer {
+    /// Taking back what was only staged, or finishing an undoing, is all that was asked for.
+    Settle,
+    /// The interrupted run is not the one that is to be undone.
+    SettleAndUndo,
+    /// The interrupted run is the one: its files are completed and then brought back.
+    CloseAndUndo,
+}
+
+fn answer(found: &Interrupted, wanted: Option<&str>) -> Answer {
+    let is_wanted = wanted.is_none_or(|wanted| found.record.id.as_str() == wanted);
+    let undoes = wanted.is_none() && found.record.verb == "undo";
+    match (found.stage, is_wanted, undoes) {
+        (_, false, _) | (Stage::Staging, true, true) => Answer::SettleAndUndo,
+        (Stage::Staging, true, false) | (_, true, true) => Answer::Settle,
+        (_, true, false) => Answer::CloseAndUndo,
+    }
+}
+
+/// The newest run that was not undone since, or the one that is named.
 fn to_undo<'a>(history: &'a [Record], wanted: Option<&str>) -> Result<&'a Record, CliError> {
     if let Some(wanted) = wanted {
         return history
@@ -134,305 +142,46 @@ fn to_undo<'a>(history: &'a [Record], wanted: Option<&str>) -> Result<&'a Record
                     .hint("`kubepki backup list` shows the runs")
             });
     }
-    let undone: Vec<String> = history
-        .iter()
-        .filter_map(|record| {
-            let undoes = record.plan.get("restoration")?.get("undoes")?;
-            undoes.as_str().map(ToOwned::to_owned)
-        })
-        .collect();
-    history
-        .iter()
-        .rev()
-        .find(|record| {
-            record.backup.is_some()
-                && record.verb != "undo"
-                && !undone.iter().any(|id| id == record.id.as_str())
-        })
-        .ok_or_else(|| CliError::new("nothing-to-undo", "no run with a backup is left to undo"))
-}
-
-fn create(context: &Context, args: &BackupCreateArgs) -> Result<ExitCode, CliError> {
-    let outside = Outside::new(context);
-    let host: &dyn HostWrite = outside.host();
-    let inventory = wiring::inventory(context, host, &args.ca_dir)?;
-    let protection = if args.recipient.is_empty() {
-        Protection::Plain
-    } else {
-        Protection::Recipients(args.recipient.clone())
-    };
-    let id = RunId::new(context.now(), wiring::chance());
-    let paths = everything(&inventory);
-    let destination = match &args.out {
-        Some(path) => context.host_path(path)?,
-        None => backup::default_path(&id, &protection),
-    };
-    let request = backup::Request {
-        id: &id,
-        verb: "backup",
-        time: context.now(),
-        paths: &paths,
-        protection: &protection,
-    };
-    let written = backup::create(host, &request, &destination).map_err(|error| refused(&error))?;
-    show_written(context, &written)
-}
-
-/// Every file of the inventory, keys of CAs included, the manifests, and the kubelet's store.
-fn everything(inventory: &Inventory) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = inventory.static_pod_folders.clone();
-    for entry in &inventory.entries {
-        paths.push(entry.holder.path().to_owned());
-        paths.extend(entry.holder.key_path().map(Path::to_owned));
+    // From the newest on, so that an undoing that was itself undone does not count.
+    let mut undone: Vec<&str> = Vec::new();
+    for record in history.iter().rev() {
+        if undone.contains(&record.id.as_str()) {
+            continue;
+        }
+        if record.verb != "undo" {
+            return Ok(record);
+        }
+        let restoration = record.plan.get("restoration");
+        undone.extend(restoration.and_then(|it| it.get("undoes")?.as_str()));
     }
-    for authority in &inventory.authorities {
-        paths.push(authority.certificate_path.clone());
-        paths.extend(authority.key_path.clone());
-    }
-    paths.extend(
-        inventory
-            .service_account_keys
-            .iter()
-            .map(|key| key.path.clone()),
-    );
-    paths.sort();
-    paths.dedup();
-    paths
+    Err(CliError::new(
+        "nothing-to-undo",
+        "no run is left to undo on this host",
+    ))
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BackupResult<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    archive: String,
-    size: u64,
-    files: Vec<&'a Path>,
-}
-
-fn show_written(context: &Context, written: &Written) -> Result<ExitCode, CliError> {
-    let files: Vec<&Path> = written
-        .manifest
-        .entries
-        .iter()
-        .filter(|entry| !matches!(entry.kind, Kind::Directory { .. } | Kind::Absent))
-        .map(|entry| entry.path.as_path())
-        .collect();
-    if let Some(structured) = context.structured() {
-        context.emit(
-            structured,
-            &BackupResult {
-                api_version: API_VERSION,
-                kind: "Backup",
-                archive: written.path.display().to_string(),
-                size: written.size,
-                files,
-            },
-        )?;
-    } else {
-        let mut stdout = context.stdout();
-        writeln!(
-            stdout,
-            "{NAME}{}{NAME:#} {} files, {} bytes",
-            written.path.display(),
-            files.len(),
-            written.size
-        )?;
-        stdout.flush()?;
-    }
-    Ok(ExitCode::Fine)
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BackupRow {
-    archive: String,
-    size: u64,
-    encrypted: bool,
-    run: Option<String>,
-    verb: Option<String>,
-    time: Option<jiff::Timestamp>,
-    files: Option<usize>,
-    problem: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BackupList {
-    api_version: &'static str,
-    kind: &'static str,
-    items: Vec<BackupRow>,
-}
-
-fn list(context: &Context) -> Result<ExitCode, CliError> {
-    let host = context.host();
-    let items: Vec<BackupRow> = backup::list(host)
-        .map_err(|error| refused(&error))?
-        .into_iter()
-        .map(|listed| {
-            let (manifest, encrypted, problem) = match listed.manifest {
-                Ok(Some(manifest)) => (Some(manifest), false, None),
-                Ok(None) => (None, true, None),
-                Err(error) => (None, false, Some(error.to_string())),
-            };
-            BackupRow {
-                archive: listed.path.display().to_string(),
-                size: listed.size,
-                encrypted,
-                run: manifest.as_ref().map(|manifest| manifest.id.clone()),
-                verb: manifest.as_ref().map(|manifest| manifest.verb.clone()),
-                time: manifest.as_ref().map(|manifest| manifest.time),
-                files: manifest.as_ref().map(|manifest| manifest.entries.len()),
-                problem,
-            }
-        })
-        .collect();
-    if let Some(structured) = context.structured() {
-        let list = BackupList {
-            api_version: API_VERSION,
-            kind: "BackupList",
-            items,
-        };
-        context.emit(structured, &list)?;
-        return Ok(ExitCode::Fine);
-    }
-    if items.is_empty() {
-        context.note("no backups on this host");
-        return Ok(ExitCode::Fine);
-    }
-    let rows: Vec<Vec<Cell>> = items
-        .iter()
-        .map(|item| {
-            let state = match (&item.problem, item.encrypted) {
-                (Some(problem), _) => Cell::styled(problem.clone(), BAD),
-                (None, true) => Cell::styled("encrypted", DIM),
-                (None, false) => Cell::styled("ok", GOOD),
-            };
-            vec![
-                Cell::new(item.time.map_or("-".to_owned(), |at| {
-                    at.strftime("%Y-%m-%d %H:%MZ").to_string()
-                })),
-                Cell::new(item.verb.clone().unwrap_or_default()),
-                Cell::styled(item.run.clone().unwrap_or_default(), NAME),
-                Cell::new(item.size.to_string()),
-                state,
-                Cell::styled(item.archive.clone(), DIM),
-            ]
-        })
-        .collect();
-    let columns = vec![
-        Column::fixed("MADE"),
-        Column::fixed("FOR"),
-        Column::fixed("RUN"),
-        Column::fixed("BYTES"),
-        Column::shrinking("STATE", 10),
-        Column::path("ARCHIVE", 24),
-    ];
-    let mut stdout = context.stdout();
-    Table::new(columns, output::terminal_width()).write(&mut stdout, &rows)?;
-    stdout.flush()?;
-    Ok(ExitCode::Fine)
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DiffRow {
-    path: String,
-    state: &'static str,
-    differences: Vec<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BackupDiff {
-    api_version: &'static str,
-    kind: &'static str,
-    archive: String,
-    items: Vec<DiffRow>,
-}
-
-fn diff(context: &Context, args: &BackupDiffArgs) -> Result<ExitCode, CliError> {
-    let host = context.host();
-    let path = archive_path(context, host, args.archive.as_deref())?;
-    let archive = open(host, &path, args.identity.as_deref())?;
-    let items: Vec<DiffRow> = backup::diff(&archive, host)
-        .map_err(|error| refused(&error))?
-        .into_iter()
-        .map(|(path, state)| {
-            let (state, differences) = match state {
-                PathState::Appeared => ("appeared", Vec::new()),
-                PathState::Missing => ("missing", Vec::new()),
-                PathState::Same => ("same", Vec::new()),
-                PathState::Changed(differences) => (
-                    "changed",
-                    differences
-                        .iter()
-                        .map(|difference| format!("{difference:?}").to_lowercase())
-                        .collect(),
-                ),
-            };
-            DiffRow {
-                path: path.display().to_string(),
-                state,
-                differences,
-            }
-        })
-        .collect();
-    if let Some(structured) = context.structured() {
-        let object = BackupDiff {
-            api_version: API_VERSION,
-            kind: "BackupDiff",
-            archive: path.display().to_string(),
-            items,
-        };
-        context.emit(structured, &object)?;
-        return Ok(ExitCode::Fine);
-    }
-    let mut stdout = context.stdout();
-    let mut changed = 0;
-    for item in items.iter().filter(|item| item.state != "same") {
-        changed += 1;
-        writeln!(
-            stdout,
-            "{WARN}{:8}{WARN:#} {}  {DIM}{}{DIM:#}",
-            item.state,
-            item.path,
-            item.differences.join(", ")
-        )?;
-    }
-    writeln!(
-        stdout,
-        "{changed} of {} paths differ from {}",
-        items.len(),
-        path.display()
-    )?;
-    stdout.flush()?;
-    Ok(ExitCode::Fine)
-}
-
-/// The archive that is named, or the newest of the host.
-fn archive_path(
-    context: &Context,
-    host: &dyn HostRead,
-    named: Option<&Path>,
-) -> Result<PathBuf, CliError> {
-    if let Some(path) = named {
-        return context.host_path(path);
-    }
-    let newest = backup::list(host).map_err(|error| refused(&error))?.pop();
-    newest.map(|listed| listed.path).ok_or_else(|| {
-        CliError::new("no-backup", "there is no backup on this host")
-            .hint("name an archive, or make one with `kubepki backup create`")
+fn archive_of(record: &Record) -> Result<&Path, CliError> {
+    record.backup.as_deref().ok_or_else(|| {
+        let missing = format!(
+            "run {} (`{}`, begun {}) made no backup: there is nothing to bring back",
+            record.id, record.verb, record.started_at
+        );
+        CliError::new("no-backup", missing)
+            .hint("`kubepki undo RUN` undoes an earlier run, `kubepki backup list` shows them")
     })
 }
 
-fn open(host: &dyn HostRead, path: &Path, identity: Option<&Path>) -> Result<Archive, CliError> {
-    let unlock = wiring::unlock(identity)?;
-    backup::read(host, path, &unlock).map_err(|error| refused(&error).location(path.display()))
-}
-
-fn refused(error: &BackupError) -> CliError {
-    CliError::new(error.code(), error)
+/// What the run changed: the paths of its plan, and the files behind links among them.
+fn changed_by(record: &Record, plan: &Plan, saved: &Archive) -> Vec<PathBuf> {
+    let mut paths = plan.touched_files();
+    let steps = record.batches.iter().flat_map(|(batch, _)| &batch.steps);
+    let is_saved = |path: &Path| saved.manifest().entries.iter().any(|it| it.path == path);
+    for step in steps {
+        if !paths.contains(&step.target) && is_saved(&step.target) {
+            paths.push(step.target.clone());
+        }
+    }
+    paths
 }
 
 fn carry<'a>(outside: &'a Outside, how: &'a RestoreChoice) -> Carry<'a> {
@@ -441,5 +190,6 @@ fn carry<'a>(outside: &'a Outside, how: &'a RestoreChoice) -> Carry<'a> {
         ca_dir: &how.ca_dir,
         backup: &how.backup,
         identity: how.identity.as_deref(),
+        confirmed: false,
     }
 }

@@ -31,5 +31,5 @@ pub use journal::{Batch, FORMAT_VERSION, Presence, ReplayError, Step};
 pub use record::{BatchState, Record, Stage};
 pub use recovery::{Interrupted, Resumed, abandon, history, interrupted, roll_back, roll_forward};
 pub use run_id::{InvalidRunId, RunId};
-pub use store::{BACKUPS, JOURNALS, LOCK, STATE_FOLDER, lock, running};
+pub use store::{BACKUPS, JOURNALS, LOCK, STATE_FOLDER, holder_name, lock, running};
 pub use transaction::{Runner, Start, Transaction};

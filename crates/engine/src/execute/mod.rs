@@ -2,7 +2,8 @@
 //! verify what came of it.
 //!
 //! [`mint`] makes keys and certificates in memory, [`render`] puts them into the forms of their
-//! files, [`run`] holds the order of everything and is the only place that writes.
+//! files, [`run`] holds the order of everything and [`settle`] what follows an interruption; only
+//! these two write.
 
 pub mod basis;
 pub mod error;
@@ -10,6 +11,8 @@ pub mod install;
 pub mod mint;
 pub mod render;
 pub mod run;
+pub mod settle;
 
 pub use error::ExecuteError;
-pub use run::{Execution, Outcome, Settled, execute, resume};
+pub use run::{Execution, Outcome, execute};
+pub use settle::{Settled, close, resume};

@@ -5,19 +5,17 @@
 //! ```
 //!
 //! Up to the swap nothing in use has changed, and any error leaves nothing behind. After it the run
-//! is finished by whoever comes next: [`resume`] does what is missing, and does nothing twice.
+//! is finished by whoever comes next: see [`settle`](super::settle).
 
 use super::basis;
 use super::error::ExecuteError;
 use super::mint::mint;
 use super::render::render;
 use crate::apply::backup::{self, Protection, Unlock};
-use crate::apply::{
-    Change, Interrupted, Runner, Stage, Start, Transaction, roll_back, roll_forward, RunId,
-};
+use crate::apply::{Change, RunId, Runner, Start, Transaction};
 use crate::discover::{DiscoverOptions, discover};
 use crate::ports::{Ports, Progress};
-use crate::take_up::{How, Setting, TakenUp, in_order, take_up, unpark_leftovers};
+use crate::take_up::{How, Setting, TakenUp, in_order, take_up};
 use crate::verify::{Circumstances, Verdict, node_is_ready, verify};
 use jiff::Timestamp;
 use kubepki_core::model::{Component, Inventory, Role};
@@ -117,67 +115,18 @@ pub fn execute(
     course.finish(transaction, written)
 }
 
-/// What became of an interrupted run.
-#[derive(Debug)]
-pub enum Settled {
-    /// Nothing in use had been changed: what it had prepared is removed.
-    RolledBack,
-    /// Its changes are complete, its components have taken them up.
-    Finished(Box<Outcome>),
-}
-
-/// Settles an interrupted run: back when it had changed nothing, forward when it had.
-pub fn resume(
-    execution: &Execution<'_>,
-    interrupted: &Interrupted,
-) -> Result<Settled, ExecuteError> {
-    let ports = &execution.ports;
-    let record = &interrupted.record;
-    let now = ports.clock.now();
-    let plan: Result<Plan, _> = serde_json::from_value(record.plan.clone());
-    let plan = plan.map_err(|error| ExecuteError::Plan {
-        name: record.id.to_string(),
-        reason: format!("the journal's plan cannot be read: {error}"),
-    })?;
-    let runner = runner(execution, &plan, now);
-    if interrupted.stage == Stage::Staging {
-        roll_back(ports.host, &record.id, runner)?;
-        return Ok(Settled::RolledBack);
-    }
-    let Some(resumed) = roll_forward(ports.host, &record.id, runner)? else {
-        return Ok(Settled::RolledBack);
-    };
-    for path in &resumed.overtaken {
-        execution.progress.say(&format!(
-            "{} was changed by somebody else meanwhile and is left as it is",
-            path.display()
-        ));
-    }
-    unpark_leftovers(ports.host, &plan.static_pod_folders)?;
-    let written = plan.touched_files();
-    let course = Course {
-        execution,
-        before: None,
-        plan: &plan,
-        files_changed_at: ports.clock.now(),
-        node_was_ready: None,
-    };
-    course
-        .finish(resumed.transaction, written)
-        .map(|outcome| Settled::Finished(Box::new(outcome)))
-}
-
 /// A run whose files are in place.
-struct Course<'a> {
-    execution: &'a Execution<'a>,
-    before: Option<&'a Inventory>,
-    plan: &'a Plan,
-    files_changed_at: Timestamp,
-    node_was_ready: Option<bool>,
+pub(super) struct Course<'a> {
+    pub(super) execution: &'a Execution<'a>,
+    pub(super) before: Option<&'a Inventory>,
+    pub(super) plan: &'a Plan,
+    pub(super) files_changed_at: Timestamp,
+    pub(super) node_was_ready: Option<bool>,
 }
 
 impl Course<'_> {
-    fn finish(
+    /// Components, one at a time, then the verdict. A step that the journal has as done is left out.
+    pub(super) fn finish(
         &self,
         mut transaction: Transaction<'_>,
         written: Vec<PathBuf>,
@@ -232,7 +181,11 @@ impl Course<'_> {
         };
         let id = transaction.record().id.clone();
         let backup = transaction.record().backup.clone();
-        let words = if verdict.is_ok() { "ok" } else { "not verified" };
+        let words = if verdict.is_ok() {
+            "ok"
+        } else {
+            "not verified"
+        };
         transaction.finish(words, ports.clock.now())?;
         Ok(Outcome {
             id,
@@ -286,7 +239,10 @@ fn changes(execution: &Execution<'_>, plan: &Plan) -> Result<Vec<Change>, Execut
     if let Some(restoration) = &plan.restoration {
         let archive = backup::read(host, &restoration.archive, &execution.unlock)?;
         let selection = backup::Selection::Paths(restoration.paths.clone());
-        return Ok(backup::restore_changes(&archive, &selection)?);
+        let mut changes = backup::restore_changes(&archive, &selection)?;
+        // A file goes only when no link points to it any more.
+        changes.sort_by_key(|change| matches!(change, Change::Remove { .. }));
+        return Ok(changes);
     }
     execution.progress.say("making keys and certificates");
     let minted = mint(host, plan)?;
@@ -309,7 +265,7 @@ fn backup_paths(plan: &Plan, before: &Inventory) -> Vec<PathBuf> {
     paths
 }
 
-fn runner(execution: &Execution<'_>, plan: &Plan, now: Timestamp) -> Runner {
+pub(super) fn runner(execution: &Execution<'_>, plan: &Plan, now: Timestamp) -> Runner {
     Runner {
         now,
         process: execution.process,
