@@ -66,6 +66,15 @@ impl Context {
         self.now_is_given
     }
 
+    /// Whether standard output is coloured, as `--color` spells it.
+    pub fn color(&self) -> &'static str {
+        match self.color {
+            anstream::ColorChoice::Never => "never",
+            anstream::ColorChoice::Auto => "auto",
+            anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi => "always",
+        }
+    }
+
     /// The output asked for, when one was.
     pub fn format(&self) -> Option<OutputFormat> {
         self.format

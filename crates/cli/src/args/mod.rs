@@ -6,6 +6,7 @@
 
 mod ca_hash;
 mod completions;
+mod demo;
 mod global;
 mod init;
 mod inspect;
@@ -19,6 +20,7 @@ pub mod values;
 
 pub use ca_hash::CaHashArgs;
 pub use completions::{CompletionShell, CompletionsArgs};
+pub use demo::DemoArgs;
 pub use global::{ColorWhen, GlobalArgs, OutputFormat};
 pub use init::InitArgs;
 pub use inspect::InspectArgs;
@@ -49,7 +51,6 @@ use std::path::Path;
     subcommand_help_heading = "Verbs",
     arg_required_else_help = true,
     styles = HELP_STYLES,
-    after_long_help = EXIT_CODES,
 )]
 pub struct Cli {
     /// Flags of every verb.
@@ -60,34 +61,43 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The verbs.
+/// The verbs. Their one line is an attribute and no doc comment, because a doc comment would also
+/// take away the `long_about` that each verb's arguments carry.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show every certificate, kubeconfig, CA and service-account key of this host
+    #[command(about = "Show on a host made for it how an expired control plane comes back")]
+    Demo(DemoArgs),
+    #[command(
+        about = "Show every certificate, kubeconfig, CA and service-account key of this host"
+    )]
     Status(StatusArgs),
-    /// Renew certificates: plan, show, confirm, apply, verify
+    #[command(about = "Renew certificates: plan, show, confirm, apply, verify")]
     Renew(Box<RenewArgs>),
-    /// Carry out a plan that `renew --plan-out` wrote
+    #[command(about = "Carry out a plan that `renew --plan-out` wrote")]
     Apply(ApplyArgs),
-    /// Bring back the files that the last plan changed
+    #[command(about = "Bring back the files that the last plan changed")]
     Undo(UndoArgs),
-    /// Save all certificates, keys, kubeconfigs and manifests; list and compare archives
+    #[command(
+        about = "Save all certificates, keys, kubeconfigs and manifests; list and compare archives"
+    )]
     Backup(BackupArgs),
-    /// Bring files back from a backup
+    #[command(about = "Bring files back from a backup")]
     Restore(RestoreArgs),
-    /// Make the PKI of a new cluster
+    #[command(about = "Make the PKI of a new cluster")]
     Init(Box<InitArgs>),
-    /// Write a kubeconfig for a user, signed by the cluster's CA
+    #[command(about = "Write a kubeconfig for a user, signed by the cluster's CA")]
     Kubeconfig(KubeconfigArgs),
-    /// Show what is in certificates, keys, requests, kubeconfigs, tokens and TLS servers
+    #[command(
+        about = "Show what is in certificates, keys, requests, kubeconfigs, tokens and TLS servers"
+    )]
     Inspect(InspectArgs),
-    /// Print the hash that `kubeadm join --discovery-token-ca-cert-hash` takes
+    #[command(about = "Print the hash that `kubeadm join --discovery-token-ca-cert-hash` takes")]
     CaHash(CaHashArgs),
-    /// Print a completion script for a shell
+    #[command(about = "Print a completion script for a shell")]
     Completions(CompletionsArgs),
-    /// Print or write the man pages
+    #[command(about = "Print or write the man pages")]
     Man(ManArgs),
-    /// Print the JSON Schema of an output
+    #[command(about = "Print the JSON Schema of an output")]
     Schema(SchemaArgs),
 }
 
@@ -110,7 +120,7 @@ pub fn command(program: Option<&OsString>) -> clap::Command {
     let called_as_plugin = program
         .and_then(|program| Path::new(program).file_stem())
         .is_some_and(|name| name == OsStr::new("kubectl-pki"));
-    let command = Cli::command().mut_subcommands(|verb| verb.after_long_help(EXIT_CODES));
+    let command = with_exit_codes(Cli::command());
     if called_as_plugin {
         command
             .name("kubectl-pki")
@@ -119,6 +129,12 @@ pub fn command(program: Option<&OsString>) -> clap::Command {
     } else {
         command
     }
+}
+
+fn with_exit_codes(command: clap::Command) -> clap::Command {
+    command
+        .after_long_help(EXIT_CODES)
+        .mut_subcommands(with_exit_codes)
 }
 
 #[cfg(test)]
@@ -161,6 +177,18 @@ mod tests {
             }
         });
         assert!(flags > 20, "the walk saw only {flags} flags");
+    }
+
+    /// A doc comment on a variant would take it away without a word.
+    #[test]
+    fn every_verb_keeps_its_long_description() {
+        for verb in command(None).get_subcommands() {
+            let text = |about: Option<&clap::builder::StyledStr>| {
+                about.map(ToString::to_string).unwrap_or_default()
+            };
+            let (short, long) = (text(verb.get_about()), text(verb.get_long_about()));
+            assert!(long.len() > short.len(), "{} has none", verb.get_name());
+        }
     }
 
     #[test]

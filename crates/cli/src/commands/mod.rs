@@ -3,6 +3,7 @@
 mod backup;
 mod ca_hash;
 mod completions;
+mod demo;
 mod init;
 mod inspect;
 mod kubeconfig;
@@ -23,6 +24,7 @@ use crate::exit_code::ExitCode;
 /// Runs one verb.
 pub fn run(context: &Context, command: &Command) -> Result<ExitCode, CliError> {
     match command {
+        Command::Demo(args) => demo::run(context, args),
         Command::Status(args) => status::run(context, args),
         Command::Renew(args) => renew::run(context, args),
         Command::Apply(args) => renew::apply(context, args),
