@@ -77,7 +77,12 @@ fn a_certificate_shows_all_that_is_in_it() {
     );
     let value = format!("0c08{}", hex("anything"));
     let unknown = json!({"oid": "1.2.3.4", "critical": false, "value": value});
-    assert!(certificate["extensions"].as_array().unwrap().contains(&unknown));
+    assert!(
+        certificate["extensions"]
+            .as_array()
+            .unwrap()
+            .contains(&unknown)
+    );
     assert_eq!(items[1]["basicConstraints"], json!({"ca": true}));
     assert_eq!(items[1]["signedBy"], json!({"itself": true}));
 }

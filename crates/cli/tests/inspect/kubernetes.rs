@@ -363,7 +363,10 @@ fn a_token_in_a_kubeconfig() {
         &json!({"sub": "me"}),
         "sa.key",
     );
-    here.write("admin.conf", kubeconfig("{}", &format!("token: {text}")));
+    here.write(
+        "admin.conf",
+        kubeconfig("tls-server-name: x", &format!("token: {text}")),
+    );
     let outcome = here.kubepki(&["inspect", "admin.conf", "-o", "json", "--now", NOW], b"");
     let value: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(

@@ -89,7 +89,15 @@ fn on_a_terminal_the_password_is_asked_for_and_not_shown() {
     );
     // `timeout` so that a question nobody expected fails the test instead of hanging it
     let mut child = Command::new("timeout")
-        .args(["60", "script", "--quiet", "--return", "--command", &inspect, "/dev/null"])
+        .args([
+            "60",
+            "script",
+            "--quiet",
+            "--return",
+            "--command",
+            &inspect,
+            "/dev/null",
+        ])
         .current_dir(here.path(""))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -99,7 +107,12 @@ fn on_a_terminal_the_password_is_asked_for_and_not_shown() {
     let mut shown = Vec::new();
     let mut byte = [0];
     while !shown.ends_with(b"Password of web.p12: ") {
-        assert_eq!(stdout.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&shown));
+        assert_eq!(
+            stdout.read(&mut byte).unwrap(),
+            1,
+            "{}",
+            String::from_utf8_lossy(&shown)
+        );
         shown.extend(byte);
     }
     let mut keyboard = child.stdin.take().unwrap();

@@ -267,6 +267,7 @@ impl Workplace {
         let mut child = command
             .current_dir(self.folder.path())
             .env_remove("KUBEPKI_ROOT")
+            .env_remove("COLUMNS")
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
             .stdin(Stdio::piped())

@@ -42,13 +42,11 @@ pub fn judge(item: &mut Item, now: Timestamp, warn: SignedDuration) {
         Object::Token(token) => findings.token(token, now),
         Object::TlsServer(_) => {}
     }
-    if item.relations.key_matches == Some(false) {
-        let beside = item.relations.counterpart.as_ref();
-        let place = beside.map_or_else(String::new, |location| format!(" in {location}"));
-        findings.critical(
-            "key-mismatch",
-            format!("the key beside it{place} is another one"),
-        );
+    if item.relations.key_matches == Some(false)
+        && let Some(beside) = &item.relations.counterpart
+    {
+        let message = format!("the key beside it, {beside}, belongs to another one");
+        findings.critical("key-mismatch", message);
     }
     item.findings = findings.0;
 }

@@ -22,11 +22,11 @@ pub fn write(writer: &mut dyn Write, item: &Item, now: Timestamp) -> io::Result<
         Object::CertificationRequest(request) => block.request(request)?,
         Object::PrivateKey(key) => {
             block.key(key.public_key.as_ref(), key.encoding.as_deref())?;
-            block.counterpart("belongs to", "belongs to another certificate than")?;
+            block.counterpart("belongs to")?;
         }
         Object::PublicKey(key) => {
             block.key(Some(key), None)?;
-            block.counterpart("private key", "another one in")?;
+            block.counterpart("private key")?;
         }
         Object::Kubeconfig(kubeconfig) => block.kubeconfig(kubeconfig)?,
         Object::Token(token) => block.token(token)?,
@@ -118,7 +118,7 @@ impl Block<'_> {
             self.line("constraints", &text)?;
         }
         self.key(Some(certificate.public_key()), None)?;
-        self.counterpart("private key", "another one in")?;
+        self.counterpart("private key")?;
         self.line("signature", &certificate.signature_algorithm().to_string())?;
         self.line("serial", &certificate.serial_number().to_string())?;
         if let Some(identifier) = certificate.subject_key_identifier() {
@@ -249,7 +249,7 @@ impl Block<'_> {
             extensions,
         )?;
         self.key(Some(request.public_key()), None)?;
-        self.counterpart("private key", "another one in")?;
+        self.counterpart("private key")?;
         self.line("signature", &request.signature_algorithm().to_string())?;
         self.other_extensions(extensions)
     }
@@ -265,7 +265,7 @@ impl Block<'_> {
         self.line("public key", &format!("sha256:{}", hex(&key.sha256())))
     }
 
-    fn counterpart(&mut self, label: &str, another: &str) -> io::Result<()> {
+    fn counterpart(&mut self, label: &str) -> io::Result<()> {
         let relations = &self.item.relations;
         let (Some(matches), Some(location)) = (relations.key_matches, &relations.counterpart)
         else {
@@ -275,7 +275,7 @@ impl Block<'_> {
         match (matches, &self.item.object) {
             (true, Object::PrivateKey(_)) => self.styled(label, &place, GOOD),
             (true, _) => self.styled(label, &format!("matches, in {place}"), GOOD),
-            (false, _) => self.styled(label, &format!("{another} {place}"), BAD),
+            (false, _) => self.styled(label, &format!("does not match, in {place}"), BAD),
         }
     }
 

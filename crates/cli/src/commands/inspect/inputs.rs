@@ -96,30 +96,25 @@ impl<'a> Inputs<'a> {
                             .map_or_else(|_| "?".into(), |target| target.display().to_string()),
                     )));
                 }
-                self.missing(word, || host_error(&error).location(word))
+                self.missing(word)
             }
             Err(error) => Some(Err(host_error(&error))),
         }
     }
 
     /// No file is called so: a server, a pattern, or a mistake.
-    fn missing(
-        &mut self,
-        word: &str,
-        not_found: impl Fn() -> CliError,
-    ) -> Option<Result<Input, CliError>> {
+    fn missing(&mut self, word: &str) -> Option<Result<Input, CliError>> {
         if server::parse(word).is_some() {
             return Some(self.server(word));
         }
         if !glob::is_pattern(word) {
-            return Some(Err(not_found()));
+            let error = CliError::new("not-found", format!("{word} does not exist"));
+            return Some(Err(error.location(word)));
         }
         let found = glob::expand(self.context, word);
         if found.is_empty() {
-            return Some(Err(CliError::new(
-                "not-found",
-                format!("nothing matches {word}"),
-            )));
+            let error = CliError::new("not-found", format!("nothing matches {word}"));
+            return Some(Err(error.location(word)));
         }
         self.named.extend(found.into_iter().rev());
         None
