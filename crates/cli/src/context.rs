@@ -94,11 +94,6 @@ impl Context {
         self.format == Some(OutputFormat::Wide)
     }
 
-    /// Whether every question is answered with yes.
-    pub fn says_yes(&self) -> bool {
-        self.yes
-    }
-
     /// Standard output: buffered, and plain where colour is not wanted. Flush it at the end, so
     /// that a full disk is noticed.
     pub fn stdout(&self) -> impl Write {

@@ -39,12 +39,6 @@ impl Progress {
         self.tick();
     }
 
-    /// Says what is being done now.
-    pub fn doing(&mut self, doing: impl Into<String>) {
-        self.doing = doing.into();
-        self.tick();
-    }
-
     /// Redraws when it is time to.
     pub fn tick(&mut self) {
         let now = Instant::now();
