@@ -29,6 +29,9 @@ pub fn run(context: &Context, args: &RenewArgs) -> Result<ExitCode, CliError> {
         run::settle_interrupted(context, &carry)?;
     }
     let inventory = wiring::inventory(context, outside.host(), &args.ca_dir)?;
+    if inventory.entries.is_empty() {
+        return Err(wiring::nothing_found());
+    }
     let request = request(context, args)?;
     let plan =
         plan_renewal(&inventory, &request, context.now()).map_err(|error| refused(&error))?;
@@ -38,19 +41,20 @@ pub fn run(context: &Context, args: &RenewArgs) -> Result<ExitCode, CliError> {
     if plan.is_empty() {
         plan_view::notices(context, &plan)?;
         context.note("nothing to renew");
-        let blocked = plan.notices.iter().any(|notice| {
-            matches!(
-                notice.code.as_str(),
-                "ca-expired" | "external-ca" | "ca-key-mismatch" | "not-renewable"
-            )
-        });
-        return Ok(if blocked {
-            ExitCode::Failed
-        } else {
-            ExitCode::Fine
-        });
+        if let Some(structured) = context.structured() {
+            context.emit(structured, &plan)?;
+        }
+        return Ok(in_full(&plan, ExitCode::Fine));
     }
-    run::propose(context, &carry, &inventory, &plan)
+    run::propose(context, &carry, &inventory, &plan).map(|code| in_full(&plan, code))
+}
+
+/// Not everything that was asked for could be done: that is told by the exit code as well.
+fn in_full(plan: &Plan, code: ExitCode) -> ExitCode {
+    match code {
+        ExitCode::Fine if plan.left_out().next().is_some() => ExitCode::Failed,
+        other => other,
+    }
 }
 
 /// Carries out a plan file.
@@ -78,7 +82,7 @@ pub fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitCode, CliError> 
         context.note("the plan is empty");
         return Ok(ExitCode::Fine);
     }
-    run::propose(context, &carry, &inventory, &plan)
+    run::propose(context, &carry, &inventory, &plan).map(|code| in_full(&plan, code))
 }
 
 fn request(context: &Context, args: &RenewArgs) -> Result<RenewRequest, CliError> {

@@ -29,11 +29,7 @@ pub fn run(context: &Context, args: &StatusArgs) -> Result<ExitCode, CliError> {
         context.note(interrupted);
     }
     if status.certificates.is_empty() && status.certificate_authorities.is_empty() {
-        return Err(CliError::new(
-            "nothing-found",
-            "no certificate of a Kubernetes cluster was found on this host",
-        )
-        .hint("is this a Kubernetes node? name another folder with --ca-dir, another host's disk with --root"));
+        return Err(wiring::nothing_found());
     }
     Ok(exit_code(status.worst()))
 }

@@ -25,6 +25,15 @@ pub fn inventory(
     discover(host, &options, context.now()).map_err(|error| host_error(&error))
 }
 
+/// The error for a host that is none of a Kubernetes cluster.
+pub fn nothing_found() -> CliError {
+    CliError::new(
+        "nothing-found",
+        "no certificate of a Kubernetes cluster was found on this host",
+    )
+    .hint("is this a Kubernetes node? name another folder with --ca-dir, another host's disk with --root")
+}
+
 /// The options of discovery.
 pub fn options(context: &Context, pki_folder: &Path) -> Result<DiscoverOptions, CliError> {
     Ok(DiscoverOptions {

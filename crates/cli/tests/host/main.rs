@@ -4,4 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod kept;
 mod renew_all;
+mod renew_formats;
+mod renew_kubeconfigs;
+mod renew_kubelet;
+mod renew_names;
+mod renew_options;
+mod renew_plans;

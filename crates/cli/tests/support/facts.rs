@@ -2,6 +2,7 @@
 
 use super::kubeadm::LEAFS;
 use super::tree::{Tree, unbase64};
+use kubepki_x509::{Certificate, pem};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -171,10 +172,34 @@ impl Tree {
         let text = self.text(kubeconfig);
         let value = text
             .lines()
-            .find_map(|line| line.trim().trim_start_matches("- ").strip_prefix(field))
-            .and_then(|rest| rest.strip_prefix(':'))
+            .find_map(|line| {
+                let line = line.trim().trim_start_matches("- ");
+                line.trim_start_matches('"').strip_prefix(field)
+            })
+            .and_then(|rest| rest.trim_start_matches('"').strip_prefix(':'))
             .unwrap_or_else(|| panic!("{kubeconfig} has no {field}"));
-        unbase64(value.trim().trim_matches('"'))
+        let value = value.split(" #").next().unwrap().trim();
+        unbase64(value.trim_matches(['"', '\'', ',']))
+    }
+
+    /// The certificates of a PEM file of the host, decoded, for byte-by-byte comparisons.
+    #[track_caller]
+    pub fn certificates(&self, path: &str) -> Vec<Certificate> {
+        let contents = fs::read(self.real(path)).unwrap();
+        pem::certificates(&contents).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The first of them.
+    #[track_caller]
+    pub fn certificate(&self, path: &str) -> Certificate {
+        self.certificates(path).swap_remove(0)
+    }
+
+    /// The client certificate that a kubeconfig embeds.
+    #[track_caller]
+    pub fn kubeconfig_certificate(&self, kubeconfig: &str) -> Certificate {
+        let contents = self.kubeconfig_value(kubeconfig, "client-certificate-data");
+        pem::certificates(&contents).unwrap().swap_remove(0)
     }
 
     /// `openssl x509 -text` and friends on a certificate of the host.

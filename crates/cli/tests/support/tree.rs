@@ -112,6 +112,11 @@ impl Tree {
         fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
+    /// Reads a file of the test's own, such as one in the scratch folder.
+    pub fn read_outside(&self, path: &str) -> Vec<u8> {
+        fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
     pub fn text(&self, host_path: impl AsRef<Path>) -> String {
         String::from_utf8(self.read(host_path)).unwrap()
     }

@@ -3,6 +3,7 @@
 //! Every check takes values and returns findings; none of them knows where the values came from.
 
 use crate::assess::renewable::is_self_made;
+use crate::assess::trust::{lacking, trust_authority};
 use crate::model::{Authority, Entry, Finding, Holder, Inventory, KeyState, Role, Severity};
 use jiff::{SignedDuration, Timestamp};
 use kubepki_x509::{Certificate, KeyAlgorithm, ValidityState};
@@ -272,31 +273,30 @@ fn mode_of_key(mode: u32, findings: &mut Vec<Finding>) {
 }
 
 fn kubeconfig_trust(inventory: &Inventory, entry: &Entry, findings: &mut Vec<Finding>) {
-    if !matches!(entry.holder, Holder::Kubeconfig { .. }) || entry.trusts.is_empty() {
-        return;
-    }
-    let Some(authority) = entry
-        .expected_authority
-        .as_deref()
-        .and_then(|name| inventory.authority(name))
-    else {
+    let Some(kubeconfig) = &entry.kubeconfig else {
         return;
     };
-    let lacks = authority
-        .certificates
-        .iter()
-        .filter(|ca| !entry.trusts.contains(ca))
-        .count();
-    if lacks > 0 {
-        findings.push(Finding::new(
-            "ca-data-stale",
-            Severity::Warning,
-            format!(
-                "its certificate-authority-data lacks {lacks} of the {} certificates in {}",
-                authority.certificates.len(),
-                authority.certificate_path.display()
-            ),
-        ));
+    for trust in &inventory.embedded_trust {
+        if trust.kubeconfig != *kubeconfig {
+            continue;
+        }
+        let Some(authority) = trust_authority(inventory, trust) else {
+            continue;
+        };
+        let lacks = lacking(authority, trust);
+        if lacks > 0 {
+            findings.push(Finding::new(
+                "ca-data-stale",
+                Severity::Warning,
+                format!(
+                    "the certificate-authority-data of cluster {} in {} lacks {lacks} of the {} certificates in {}",
+                    trust.cluster,
+                    trust.kubeconfig.display(),
+                    authority.certificates.len(),
+                    authority.certificate_path.display()
+                ),
+            ));
+        }
     }
 }
 

@@ -6,7 +6,9 @@
 pub mod checks;
 pub mod renewable;
 pub mod status;
+pub mod trust;
 
 pub use checks::Thresholds;
 pub use renewable::{NotRenewable, SigningAuthority, signing_authority};
 pub use status::{AuthorityRow, CertificateRow, ServiceAccountKeyRow, Status, assess};
+pub use trust::trust_authority;

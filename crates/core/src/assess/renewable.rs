@@ -32,6 +32,12 @@ pub enum NotRenewable {
         /// What is in its place.
         reason: String,
     },
+    /// Nobody says where its key is, so a new one would have no place.
+    #[error("it is not known where the key of {certificate} is kept")]
+    UnknownKeyFile {
+        /// The certificate's path.
+        certificate: String,
+    },
     /// No known authority signed it, and the layout names none.
     #[error("none of the certification authorities on this host signed it (issuer {issuer})")]
     UnknownAuthority {
@@ -98,6 +104,15 @@ pub fn signing_authority<'a>(
                 .unwrap_or_else(|| format!("{} is missing", entry.holder)),
         });
     };
+    if let Holder::Files {
+        certificate,
+        key: None,
+    } = &entry.holder
+    {
+        return Err(NotRenewable::UnknownKeyFile {
+            certificate: certificate.display().to_string(),
+        });
+    }
     if let Some((authority, _)) = inventory.issuer_of(certificate) {
         return usable(authority, now);
     }

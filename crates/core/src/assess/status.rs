@@ -43,7 +43,7 @@ pub struct CertificateRow {
     pub name: String,
     /// End of validity; `null` when there is no certificate.
     pub expiration_date: Option<Timestamp>,
-    /// Seconds left; 0 when past, as kubeadm reports it for a missing one.
+    /// Seconds left; negative when past and 0 when there is no certificate, as kubeadm reports it.
     pub residual_time: i64,
     /// Whether its CA's key is kept elsewhere.
     pub externally_managed: bool,
@@ -96,7 +96,7 @@ pub struct AuthorityRow {
     pub name: String,
     /// End of validity of the issuing certificate.
     pub expiration_date: Option<Timestamp>,
-    /// Seconds left, 0 when past.
+    /// Seconds left, as above.
     pub residual_time: i64,
     /// Whether its key is kept elsewhere.
     pub externally_managed: bool,
@@ -319,7 +319,7 @@ fn service_account_rows(inventory: &Inventory) -> Vec<ServiceAccountKeyRow> {
 }
 
 fn residual(certificate: Option<&kubepki_x509::Certificate>, now: Timestamp) -> i64 {
-    certificate.map_or(0, |c| c.validity().remaining(now).as_secs().max(0))
+    certificate.map_or(0, |c| c.validity().remaining(now).as_secs())
 }
 
 fn fingerprint(certificate: &kubepki_x509::Certificate) -> String {

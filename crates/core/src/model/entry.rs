@@ -133,8 +133,8 @@ pub struct Entry {
     pub chain: Vec<Certificate>,
     /// The key beside it.
     pub key: KeyState,
-    /// CA certificates carried along (a kubeconfig's `certificate-authority-data`).
-    pub trusts: Vec<Certificate>,
+    /// The kubeconfig that holds it or names its files, where it is a kubeconfig's.
+    pub kubeconfig: Option<PathBuf>,
     /// The authority that should have signed it, by layout: `ca`, `etcd-ca`, `front-proxy-ca`.
     pub expected_authority: Option<String>,
     /// Why the certificate could not be read, when it could not.

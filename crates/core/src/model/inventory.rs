@@ -48,6 +48,19 @@ impl Authority {
     }
 }
 
+/// The CA certificates that a kubeconfig embeds for one of its clusters.
+#[derive(Clone, Debug)]
+pub struct EmbeddedTrust {
+    /// The kubeconfig.
+    pub kubeconfig: PathBuf,
+    /// The cluster's name in it.
+    pub cluster: String,
+    /// Its `certificate-authority-data`, in order.
+    pub certificates: Vec<Certificate>,
+    /// Who names the kubeconfig.
+    pub used_by: Vec<UsedBy>,
+}
+
 /// A service-account key pair (not a certificate: it never expires).
 #[derive(Clone, Debug)]
 pub struct ServiceAccountKey {
@@ -70,6 +83,25 @@ pub enum ServiceAccountKeyContents {
     Problem(String),
 }
 
+/// The name that a kubelet gives its node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeName {
+    /// The name.
+    pub name: String,
+    /// Where it was found, e.g. `the host's name`.
+    pub source: String,
+}
+
+impl NodeName {
+    /// A name and where it was found.
+    pub fn new(name: impl Into<String>, source: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            source: source.into(),
+        }
+    }
+}
+
 /// Everything seen on one host.
 #[derive(Clone, Debug)]
 pub struct Inventory {
@@ -85,10 +117,12 @@ pub struct Inventory {
     pub authorities: Vec<Authority>,
     /// Certificates in use.
     pub entries: Vec<Entry>,
+    /// What kubeconfigs trust, one for each cluster with embedded CA data.
+    pub embedded_trust: Vec<EmbeddedTrust>,
     /// Service-account keys.
     pub service_account_keys: Vec<ServiceAccountKey>,
     /// The node name that the kubelet uses, when it could be told.
-    pub node_name: Option<String>,
+    pub node_name: Option<NodeName>,
     /// Folders whose files the kubelet runs as static pods: nothing else may be written there.
     pub static_pod_folders: Vec<PathBuf>,
     /// SHA-256 of every file that was read, by the path it was asked under; `None` when it did not
@@ -106,15 +140,27 @@ impl Inventory {
             .find(|component| component.kind == kind)
     }
 
-    /// The authority whose certificate really signed `certificate`: names and signature.
+    /// The authority whose certificate really signed `certificate`, by names and signature. Where a
+    /// CA is held in several files, the one with its key beside it.
     pub fn issuer_of(&self, certificate: &Certificate) -> Option<(&Authority, &Certificate)> {
-        self.authorities.iter().find_map(|authority| {
+        let signed = |authority: &'_ Authority| -> Option<usize> {
             authority
                 .certificates
                 .iter()
-                .find(|ca| certificate.verify_issued_by(ca).is_ok())
-                .map(|ca| (authority, ca))
-        })
+                .position(|ca| certificate.verify_issued_by(ca).is_ok())
+        };
+        let mut found: Option<(&Authority, &Certificate)> = None;
+        for authority in &self.authorities {
+            let Some(ca) = signed(authority).and_then(|index| authority.certificates.get(index))
+            else {
+                continue;
+            };
+            if authority.key.public_key() == Some(ca.public_key()) {
+                return Some((authority, ca));
+            }
+            found = found.or(Some((authority, ca)));
+        }
+        found
     }
 
     /// The authority of this name.

@@ -13,5 +13,7 @@ pub use component_kind::ComponentKind;
 pub use entry::{Entry, Holder, KeyState, KubeconfigUser, UsedBy};
 pub use finding::{Finding, Severity};
 pub use gap::Gap;
-pub use inventory::{Authority, Inventory, ServiceAccountKey, ServiceAccountKeyContents};
+pub use inventory::{
+    Authority, EmbeddedTrust, Inventory, NodeName, ServiceAccountKey, ServiceAccountKeyContents,
+};
 pub use role::Role;

@@ -35,7 +35,7 @@ pub struct Plan {
     /// Files to bring back from a backup instead of issuing anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restoration: Option<Restoration>,
-    /// Kubeconfigs that only get new CA data.
+    /// Kubeconfigs whose CA data is brought up to date.
     pub trust_updates: Vec<TrustUpdate>,
     /// Components that must take up what was written, in order.
     pub components: Vec<ComponentAction>,
@@ -79,8 +79,9 @@ pub struct Issuance {
     pub destination: Holder,
     /// A kubeconfig whose user is pointed at `destination` instead of holding the certificate.
     pub point_kubeconfig: Option<KubeconfigUser>,
-    /// For a kubeconfig: the file whose whole bundle becomes its cluster's CA data.
-    pub trust_bundle: Option<PathBuf>,
+    /// Further bundles that hold the same certificate (copies of a CA); they get the new one too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<PathBuf>,
 }
 
 impl Issuance {
@@ -90,14 +91,14 @@ impl Issuance {
     }
 }
 
-/// A kubeconfig whose CA data is brought up to date without a new client certificate.
+/// A kubeconfig whose CA data is brought up to date, beside a new client certificate or alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustUpdate {
     /// The kubeconfig.
     pub kubeconfig: PathBuf,
-    /// The user whose cluster is meant.
-    pub user: String,
+    /// The cluster in it.
+    pub cluster: String,
     /// The file whose whole bundle becomes the cluster's CA data.
     pub bundle: PathBuf,
 }
@@ -269,6 +270,20 @@ impl Plan {
         self.issuances.is_empty() && self.trust_updates.is_empty() && self.restoration.is_none()
     }
 
+    /// What was asked for and is not part of the plan, because it cannot be done here.
+    pub fn left_out(&self) -> impl Iterator<Item = &Notice> {
+        self.notices.iter().filter(|notice| {
+            matches!(
+                notice.code.as_str(),
+                "ca-expired"
+                    | "ca-key-mismatch"
+                    | "ca-not-renewable"
+                    | "external-ca"
+                    | "not-renewable"
+            )
+        })
+    }
+
     /// Gives the plan the id of its content.
     pub fn with_id(mut self) -> Self {
         self.id = self.content_id();
@@ -319,6 +334,7 @@ impl Plan {
                 add(&directory.join(format!("{}.key", issuance.file_stem())));
                 continue;
             }
+            issuance.copies.iter().for_each(&mut add);
             match &issuance.destination {
                 Holder::Files { certificate, key } => {
                     add(certificate);

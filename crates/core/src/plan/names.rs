@@ -1,6 +1,6 @@
 //! Subject alternative names of a renewed certificate: kept, added, removed, or set.
 
-use kubepki_x509::GeneralName;
+use kubepki_x509::{GeneralName, general_names_der, general_names_from_der};
 
 /// What the user wants of the names; empty lists keep them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,6 +65,28 @@ impl NameEdits {
     }
 }
 
+/// A name as plans spell it: as on the command line, or, where it has no such spelling (otherName,
+/// directoryName), `DER:` and hexadecimal digits.
+pub fn spelled(name: &GeneralName) -> String {
+    let text = name.to_string();
+    if text.parse().as_ref() == Ok(name) {
+        text
+    } else {
+        format!("DER:{}", hex::encode(name.der()))
+    }
+}
+
+/// Reads what [`spelled`] writes.
+pub fn read(text: &str) -> Option<GeneralName> {
+    let Some(digits) = text.strip_prefix("DER:") else {
+        return text.parse().ok();
+    };
+    let der = hex::decode(digits).ok()?;
+    let tag = *der.first()?;
+    let whole = general_names_der(&[GeneralName::Unparsed { tag, der }]);
+    general_names_from_der(&whole).ok()?.pop()
+}
+
 fn list(names: &[GeneralName]) -> String {
     if names.is_empty() {
         return "no names".to_owned();
@@ -74,4 +96,31 @@ fn list(names: &[GeneralName]) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_name_survives_a_plan() {
+        let other = GeneralName::OtherName {
+            oid: "1.3.6.1.4.1.311.20.2.3".parse().unwrap(),
+            value_der: vec![0x0c, 0x01, b'u'],
+        };
+        let directory = GeneralName::DirectoryName(kubepki_x509::Name::common("a", &["b"]));
+        let texts = [
+            "DNS:a.example.org",
+            "IP:::1",
+            "URI:spiffe://a/b",
+            "email:a@b",
+            "RID:1.2.3",
+        ];
+        let names = texts.map(|text| text.parse().unwrap());
+        for name in names.into_iter().chain([other, directory]) {
+            assert_eq!(read(&spelled(&name)), Some(name));
+        }
+        assert_eq!(read("DER:zz"), None);
+        assert_eq!(read("DER:"), None);
+    }
 }

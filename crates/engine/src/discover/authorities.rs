@@ -39,7 +39,14 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>) -> Vec<Authority>
                 component: component.kind,
                 flag: flag.to_owned(),
             };
-            add(&mut named, authority, certificate, key, Some(used_by));
+            add(
+                reader,
+                &mut named,
+                authority,
+                certificate,
+                key,
+                Some(used_by),
+            );
         }
     }
     for row in KUBEADM.authorities {
@@ -48,29 +55,38 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>) -> Vec<Authority>
         let has_one = named.iter().any(|other| other.authority == row.name);
         let exists = reader.symlink_metadata(&certificate).is_some();
         if exists || (scene.is_control_plane && !has_one) {
-            add(&mut named, row.name, certificate, None, None);
+            add(reader, &mut named, row.name, certificate, None, None);
         }
     }
-    // The one whose key is known or lies beside it gets the authority's name.
-    named.sort_by_key(|named| (named.authority, named.key.is_none()));
-    let mut authorities: Vec<Authority> = Vec::new();
-    for named in named {
-        let authority = read(reader, named, &authorities);
-        authorities.push(authority);
+    let mut authorities: Vec<Authority> =
+        named.into_iter().map(|named| read(reader, named)).collect();
+    // The one that can issue gets the authority's name; copies of it go by their paths.
+    authorities.sort_by_key(|authority| {
+        let issues = authority.key.public_key().is_some();
+        (authority.role, !issues, authority.used_by.is_empty())
+    });
+    let mut names: Vec<String> = Vec::new();
+    for authority in &mut authorities {
+        if names.contains(&authority.name) {
+            authority.name = authority.certificate_path.display().to_string();
+        }
+        names.push(authority.name.clone());
     }
     authorities
 }
 
 fn add(
+    reader: &Reader<'_>,
     named: &mut Vec<Named>,
     authority: AuthorityName,
     certificate: PathBuf,
     key: Option<PathBuf>,
     used_by: Option<UsedBy>,
 ) {
+    let real_path = reader.real_path(&certificate);
     let index = named
         .iter()
-        .position(|other| other.certificate == certificate);
+        .position(|other| reader.real_path(&other.certificate) == real_path);
     let entry = match index.and_then(|index| named.get_mut(index)) {
         Some(entry) => entry,
         None => {
@@ -87,15 +103,7 @@ fn add(
     entry.used_by.extend(used_by);
 }
 
-fn read(reader: &mut Reader<'_>, named: Named, before: &[Authority]) -> Authority {
-    let taken = before
-        .iter()
-        .any(|authority| authority.name == named.authority.as_str());
-    let name = if taken {
-        named.certificate.display().to_string()
-    } else {
-        named.authority.as_str().to_owned()
-    };
+fn read(reader: &mut Reader<'_>, named: Named) -> Authority {
     let (certificates, problem) = match reader.read(&named.certificate) {
         Read::Contents(contents, _) => match pem::certificates(danger::open(&contents)) {
             Ok(certificates) if certificates.is_empty() => {
@@ -113,7 +121,7 @@ fn read(reader: &mut Reader<'_>, named: Named, before: &[Authority]) -> Authorit
         None => KeyState::NotExpected,
     };
     Authority {
-        name,
+        name: named.authority.as_str().to_owned(),
         role: named.authority.role(),
         certificate_path: named.certificate,
         certificates,

@@ -5,38 +5,52 @@ use super::authorities::{key_beside, key_state};
 use super::reader::{Read, Reader};
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::layouts::component_files::KEY_PAIRS;
-use kubepki_core::model::{ComponentKind, Entry, Holder, KeyState, Role, UsedBy};
+use kubepki_core::model::{ComponentKind, EmbeddedTrust, Entry, Holder, KeyState, Role, UsedBy};
 use kubepki_sealed::danger;
 use kubepki_x509::{Certificate, pem};
 use std::path::PathBuf;
 
-/// Entries as they are found; one file is one entry, however many flags name it.
+/// Entries as they are found; one file is one entry, however many flags and links name it.
 #[derive(Default)]
-pub(super) struct Entries(Vec<Entry>);
+pub(super) struct Entries {
+    found: Vec<(PathBuf, Entry)>,
+    /// What the kubeconfigs seen so far trust.
+    pub(super) trust: Vec<EmbeddedTrust>,
+}
 
 impl Entries {
     /// Adds an entry, or who names it to the one that holds the same thing already.
-    pub(super) fn add(&mut self, entry: Entry) {
-        match self.0.iter_mut().find(|other| other.holder == entry.holder) {
-            Some(other) => {
-                for used_by in entry.used_by {
-                    if !other.used_by.contains(&used_by) {
-                        other.used_by.push(used_by);
-                    }
-                }
+    pub(super) fn add(&mut self, reader: &Reader<'_>, entry: Entry) {
+        let path = reader.real_path(entry.holder.path());
+        let known = self
+            .found
+            .iter_mut()
+            .find(|(other_path, other)| *other_path == path && same_user(other, &entry));
+        let Some((_, other)) = known else {
+            self.found.push((path, entry));
+            return;
+        };
+        for used_by in entry.used_by {
+            if !other.used_by.contains(&used_by) {
+                other.used_by.push(used_by);
             }
-            None => self.0.push(entry),
+        }
+        other.kubeconfig = other.kubeconfig.take().or(entry.kubeconfig);
+        // Whoever knows the key as well knows more.
+        if other.key == KeyState::NotExpected {
+            (other.holder, other.key) = (entry.holder, entry.key);
         }
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|entry| entry.name == name)
+        self.found.iter().any(|(_, entry)| entry.name == name)
     }
 
     /// kubeadm's names first, as `kubeadm certs check-expiration` sorts them, then the others; a
     /// name that two files share is followed by the path.
-    pub(super) fn sorted(mut self) -> Vec<Entry> {
-        self.0.sort_by(|one, other| {
+    pub(super) fn sorted(self) -> (Vec<Entry>, Vec<EmbeddedTrust>) {
+        let mut entries: Vec<Entry> = self.found.into_iter().map(|(_, entry)| entry).collect();
+        entries.sort_by(|one, other| {
             let is_path = |entry: &Entry| entry.name.starts_with('/');
             (is_path(one), &one.name, one.holder.path()).cmp(&(
                 is_path(other),
@@ -45,13 +59,22 @@ impl Entries {
             ))
         });
         let mut names: Vec<String> = Vec::new();
-        for entry in &mut self.0 {
+        for entry in &mut entries {
             if names.contains(&entry.name) {
                 entry.name = entry.holder.path().display().to_string();
             }
             names.push(entry.name.clone());
         }
-        self.0
+        (entries, self.trust)
+    }
+}
+
+/// Whether two entries of one file are the same certificate: a kubeconfig may hold several users'.
+fn same_user(one: &Entry, other: &Entry) -> bool {
+    match (&one.holder, &other.holder) {
+        (Holder::Kubeconfig { user, .. }, Holder::Kubeconfig { user: other, .. }) => user == other,
+        (Holder::Kubeconfig { .. }, _) | (_, Holder::Kubeconfig { .. }) => false,
+        _ => true,
     }
 }
 
@@ -86,9 +109,10 @@ pub(super) fn from_flags(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &m
                     }],
                     expected_authority: row.authority.map(|name| name.as_str().to_owned()),
                     required: true,
+                    kubeconfig: None,
                 },
             );
-            entries.add(entry);
+            entries.add(reader, entry);
         }
     }
 }
@@ -121,9 +145,10 @@ pub(super) fn from_table(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &m
                 expected_authority: Some(row.authority.as_str().to_owned()),
                 // Only what no flag names: a hand-made cluster need not have it.
                 required: false,
+                kubeconfig: None,
             },
         );
-        entries.add(entry);
+        entries.add(reader, entry);
     }
 }
 
@@ -136,6 +161,7 @@ pub(super) struct FileEntry {
     pub(super) used_by: Vec<UsedBy>,
     pub(super) expected_authority: Option<String>,
     pub(super) required: bool,
+    pub(super) kubeconfig: Option<PathBuf>,
 }
 
 /// Reads a certificate file and the key beside it.
@@ -155,7 +181,7 @@ pub(super) fn file_entry(reader: &mut Reader<'_>, file: FileEntry) -> Entry {
         used_by: file.used_by,
         chain,
         key,
-        trusts: Vec::new(),
+        kubeconfig: file.kubeconfig,
         expected_authority: file.expected_authority,
         problem,
         embedded_copy: None,

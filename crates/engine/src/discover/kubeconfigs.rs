@@ -7,46 +7,56 @@ use super::reader::{Read, Reader};
 use kubepki_core::formats::kubeconfig::{KeyMaterial, Kubeconfig, PublicMaterial};
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::layouts::component_files::KUBECONFIGS;
-use kubepki_core::model::{Entry, Holder, KeyState, Role, UsedBy};
+use kubepki_core::model::{EmbeddedTrust, Entry, Holder, KeyState, Role, UsedBy};
 use kubepki_keys::public_half;
 use kubepki_sealed::Sealed;
-use kubepki_x509::{Certificate, pem};
+use kubepki_x509::pem;
 use std::path::{Path, PathBuf};
 
 pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Entries) {
     for component in scene.components {
-        for row in KUBECONFIGS.iter().filter(|row| {
-            row.component == component.kind
-                && !matches!(row.role, Role::KubeletClient | Role::Bootstrap)
-        }) {
+        for row in KUBECONFIGS
+            .iter()
+            .filter(|row| row.component == component.kind)
+        {
             let Some(path) = component.host_path(row.flag) else {
                 continue;
             };
+            let used_by = UsedBy {
+                component: component.kind,
+                flag: row.flag.to_owned(),
+            };
+            note_trust(reader, &path, Some(&used_by), entries);
+            if is_of_kubelet(row.role) {
+                continue;
+            }
             let name = row
                 .kubeadm_name
                 .map_or_else(|| path.display().to_string(), ToOwned::to_owned);
-            let used_by = vec![UsedBy {
-                component: component.kind,
-                flag: row.flag.to_owned(),
-            }];
-            if let Some(entry) = entry(reader, &path, name, row.role, used_by, true) {
-                entries.add(entry);
+            if let Some(entry) = entry(reader, &path, name, row.role, vec![used_by], true) {
+                entries.add(reader, entry);
             }
         }
     }
     for row in KUBEADM.kubeconfigs {
-        if entries.has(row.name) || matches!(row.role, Role::KubeletClient | Role::Bootstrap) {
+        let path = Path::new(KUBEADM.kubeconfig_folder).join(row.name);
+        if entries.has(row.name) || reader.symlink_metadata(&path).is_none() {
             continue;
         }
-        let path = Path::new(KUBEADM.kubeconfig_folder).join(row.name);
-        if reader.symlink_metadata(&path).is_none() {
+        note_trust(reader, &path, None, entries);
+        if is_of_kubelet(row.role) {
             continue;
         }
         let name = row.name.to_owned();
         if let Some(entry) = entry(reader, &path, name, row.role, Vec::new(), false) {
-            entries.add(entry);
+            entries.add(reader, entry);
         }
     }
+}
+
+/// The kubelet's own are looked at together with its certificate store.
+fn is_of_kubelet(role: Role) -> bool {
+    matches!(role, Role::KubeletClient | Role::Bootstrap)
 }
 
 /// The entry of a kubeconfig's current user: embedded, or the files it names. `None` when the user
@@ -69,7 +79,7 @@ pub(super) fn entry(
         used_by: used_by.clone(),
         chain: Vec::new(),
         key: KeyState::NotExpected,
-        trusts: Vec::new(),
+        kubeconfig: Some(path.to_owned()),
         expected_authority: Some("ca".to_owned()),
         problem,
         embedded_copy: None,
@@ -91,7 +101,6 @@ pub(super) fn entry(
         let reason = format!("{}: its current context names no user", path.display());
         return Some(blank(String::new(), Some(reason)));
     };
-    let trusts = trusted(reader, path, &kubeconfig);
     match &user.client_certificate {
         None => None,
         Some(PublicMaterial::Embedded(certificate)) => {
@@ -120,7 +129,6 @@ pub(super) fn entry(
                 },
                 None => KeyState::Absent,
             };
-            entry.trusts = trusts;
             Some(entry)
         }
         Some(file) => {
@@ -139,26 +147,58 @@ pub(super) fn entry(
                     used_by,
                     expected_authority: Some("ca".to_owned()),
                     required,
+                    kubeconfig: Some(path.to_owned()),
                 },
             ))
         }
     }
 }
 
-/// The embedded CA certificates of the current cluster; those behind a path are an authority's file.
-fn trusted(reader: &mut Reader<'_>, path: &Path, kubeconfig: &Kubeconfig) -> Vec<Certificate> {
-    let embedded = kubeconfig
-        .current_cluster()
-        .and_then(|cluster| cluster.certificate_authority.as_ref())
-        .and_then(PublicMaterial::embedded);
-    let Some(embedded) = embedded else {
-        return Vec::new();
+/// Notes the embedded CA certificates of every cluster in a kubeconfig; those behind a path are an
+/// authority's file. What is wrong with the kubeconfig itself is said where it is an entry.
+fn note_trust(
+    reader: &mut Reader<'_>,
+    path: &Path,
+    used_by: Option<&UsedBy>,
+    entries: &mut Entries,
+) {
+    let real_path = reader.real_path(path);
+    let mut is_known = false;
+    for known in &mut entries.trust {
+        if reader.real_path(&known.kubeconfig) == real_path {
+            is_known = true;
+            known.used_by.extend(used_by.cloned());
+        }
+    }
+    let Read::Contents(contents, _) = reader.read(path) else {
+        return;
     };
-    match pem::certificates(embedded) {
-        Ok(certificates) => certificates,
-        Err(error) => {
-            reader.gap(path, format!("certificate-authority-data: {error}"));
-            Vec::new()
+    let Ok(kubeconfig) = Kubeconfig::parse(&contents) else {
+        return;
+    };
+    if is_known {
+        return;
+    }
+    for cluster in &kubeconfig.clusters {
+        let embedded = cluster
+            .certificate_authority
+            .as_ref()
+            .and_then(PublicMaterial::embedded);
+        let Some(embedded) = embedded else { continue };
+        match pem::certificates(embedded) {
+            Ok(certificates) => entries.trust.push(EmbeddedTrust {
+                kubeconfig: path.to_owned(),
+                cluster: cluster.name.clone(),
+                certificates,
+                used_by: used_by.cloned().into_iter().collect(),
+            }),
+            Err(error) => reader.gap(
+                path,
+                format!(
+                    "certificate-authority-data of cluster {}: {error}",
+                    cluster.name
+                ),
+            ),
         }
     }
 }
@@ -166,6 +206,15 @@ fn trusted(reader: &mut Reader<'_>, path: &Path, kubeconfig: &Kubeconfig) -> Vec
 /// The folder that relative paths in a kubeconfig start from.
 pub(super) fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
+}
+
+/// The name of a kubeconfig's current user, where there is such a kubeconfig.
+pub(super) fn current_user(reader: &mut Reader<'_>, path: &Path) -> Option<String> {
+    let Read::Contents(contents, _) = reader.read(path) else {
+        return None;
+    };
+    let kubeconfig = Kubeconfig::parse(&contents).ok()?;
+    kubeconfig.current_user().map(|user| user.name.clone())
 }
 
 /// The certificate and key files that a kubeconfig's current user names, if it names files.

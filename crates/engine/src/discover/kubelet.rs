@@ -8,11 +8,12 @@ use super::Scene;
 use super::authorities::key_state;
 use super::entries::{Entries, FileEntry, file_entry, read_chain};
 use super::kubeconfigs;
-use super::reader::{Read, Reader};
+use super::reader::Reader;
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::model::{
-    Component, ComponentKind, Entry, Holder, KubeconfigUser, Role, UsedBy,
+    Component, ComponentKind, Entry, Holder, KubeconfigUser, NodeName, Role, UsedBy,
 };
+use kubepki_x509::Certificate;
 use std::path::{Path, PathBuf};
 
 const CLIENT: &str = "kubelet-client";
@@ -20,39 +21,79 @@ const SERVER: &str = "kubelet-server";
 
 pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Entries) {
     let kubelet = scene.component(ComponentKind::Kubelet);
-    let store = kubelet
-        .and_then(|kubelet| kubelet.host_path("cert-dir"))
-        .unwrap_or_else(|| PathBuf::from(KUBEADM.kubelet_pki_folder));
-    client(reader, kubelet, &store, entries);
-    serving(reader, kubelet, &store, entries);
+    client(reader, kubelet, &store(kubelet), entries);
+    serving(reader, kubelet, &store(kubelet), entries);
 }
 
-/// The node's name: from the subject that the kubelet has had, else from its flag, else the host's.
+fn store(kubelet: Option<&Component>) -> PathBuf {
+    kubelet
+        .and_then(|kubelet| kubelet.host_path("cert-dir"))
+        .unwrap_or_else(|| PathBuf::from(KUBEADM.kubelet_pki_folder))
+}
+
+fn kubeconfig_path(kubelet: Option<&Component>) -> PathBuf {
+    kubelet
+        .and_then(|kubelet| kubelet.host_path("kubeconfig"))
+        .unwrap_or_else(|| Path::new(KUBEADM.kubeconfig_folder).join("kubelet.conf"))
+}
+
+/// The node's name and where it was found: in the subject that the kubelet has or had, else in its
+/// kubeconfig or its flag, else it is the host's.
 pub(super) fn node_name(
-    components: &[Component],
+    reader: &mut Reader<'_>,
+    scene: &Scene<'_>,
     entries: &[Entry],
     hostname: &str,
-) -> Option<String> {
-    let kubelet = components
-        .iter()
-        .find(|component| component.kind == ComponentKind::Kubelet)?;
-    let from_subject = entries
+) -> Option<NodeName> {
+    let kubelet = scene.component(ComponentKind::Kubelet)?;
+    let in_use = entries
         .iter()
         .filter(|entry| entry.role == Role::KubeletClient)
         .filter_map(Entry::certificate)
-        .find_map(|certificate| {
-            let name = certificate.subject().common_name()?;
-            name.strip_prefix("system:node:").map(ToOwned::to_owned)
-        });
-    let from_flag = || {
-        kubelet
-            .flags
-            .one("hostname-override")
-            .map(ToOwned::to_owned)
-    };
-    from_subject
-        .or_else(from_flag)
-        .or_else(|| Some(hostname.trim().to_lowercase()))
+        .find_map(node_of);
+    if let Some(name) = in_use {
+        return Some(NodeName::new(name, "its certificate's subject"));
+    }
+    if let Some((name, file)) = older_certificate(reader, &store(Some(kubelet))) {
+        return Some(NodeName::new(
+            name,
+            format!("the subject in {}", file.display()),
+        ));
+    }
+    let kubeconfig = kubeconfig_path(Some(kubelet));
+    if let Some(name) = kubeconfigs::current_user(reader, &kubeconfig)
+        .and_then(|user| user.strip_prefix("system:node:").map(ToOwned::to_owned))
+    {
+        let source = format!("the user in {}", kubeconfig.display());
+        return Some(NodeName::new(name, source));
+    }
+    if let Some(name) = kubelet.flags.one("hostname-override") {
+        return Some(NodeName::new(
+            name,
+            "the kubelet's flag --hostname-override",
+        ));
+    }
+    Some(NodeName::new(
+        hostname.trim().to_lowercase(),
+        "the host's name",
+    ))
+}
+
+fn node_of(certificate: &Certificate) -> Option<String> {
+    let name = certificate.subject().common_name()?;
+    name.strip_prefix("system:node:").map(ToOwned::to_owned)
+}
+
+/// The newest file in the certificate store that still says whose it is: the link to it may be gone.
+fn older_certificate(reader: &mut Reader<'_>, store: &Path) -> Option<(String, PathBuf)> {
+    let mut names = reader.list(store);
+    names.retain(|name| name.starts_with("kubelet-client-") && name.ends_with(".pem"));
+    // They are named after their time.
+    names.iter().rev().find_map(|name| {
+        let path = store.join(name);
+        let (chain, _) = read_chain(reader, &path);
+        Some((node_of(chain.first()?)?, path))
+    })
 }
 
 fn client(
@@ -61,14 +102,9 @@ fn client(
     store: &Path,
     entries: &mut Entries,
 ) {
-    let kubeconfig = kubelet
-        .and_then(|kubelet| kubelet.host_path("kubeconfig"))
-        .unwrap_or_else(|| Path::new(KUBEADM.kubeconfig_folder).join("kubelet.conf"));
+    let kubeconfig = kubeconfig_path(kubelet);
     let used_by = used_by(kubelet, "kubeconfig");
-    let contents = match reader.read(&kubeconfig) {
-        Read::Contents(contents, _) => Some(contents),
-        _ => None,
-    };
+    let contents = reader.optional(&kubeconfig);
     let named = contents
         .as_ref()
         .and_then(|contents| kubeconfigs::named_files(&kubeconfig, contents));
@@ -76,7 +112,7 @@ fn client(
         Some((certificate, _)) if is_store_link(certificate) => certificate.clone(),
         Some((certificate, key)) => {
             // Files that the kubelet does not rotate: a hand-made node.
-            entries.add(file_entry(
+            let entry = file_entry(
                 reader,
                 FileEntry {
                     name: CLIENT.to_owned(),
@@ -86,8 +122,10 @@ fn client(
                     used_by,
                     expected_authority: Some("ca".to_owned()),
                     required: true,
+                    kubeconfig: Some(kubeconfig),
                 },
-            ));
+            );
+            entries.add(reader, entry);
             return;
         }
         None => store.join("kubelet-client-current.pem"),
@@ -107,11 +145,10 @@ fn client(
     if named.is_none() && !link_is_there {
         // No store yet: the kubeconfig's own certificate is all there is.
         match embedded {
-            Some(entry) => entries.add(entry),
+            Some(entry) => entries.add(reader, entry),
             None if kubelet.is_some() && contents.is_none() => {
-                let mut entry = store_entry(reader, CLIENT, Role::KubeletClient, &link, used_by);
-                entry.required = false;
-                entries.add(entry);
+                let entry = store_entry(reader, CLIENT, Role::KubeletClient, &link, used_by);
+                entries.add(reader, entry);
             }
             None => {}
         }
@@ -119,11 +156,17 @@ fn client(
     }
     let mut entry = store_entry(reader, CLIENT, Role::KubeletClient, &link, used_by);
     entry.required = kubelet.is_some();
-    entry.embedded_copy = embedded.and_then(|entry| match entry.holder {
-        Holder::Kubeconfig { path, user } => Some(KubeconfigUser { path, user }),
-        _ => None,
-    });
-    entries.add(entry);
+    entry.kubeconfig = Some(kubeconfig);
+    if let Some(copy) = embedded
+        && let Holder::Kubeconfig { path, user } = copy.holder
+    {
+        if user.is_empty() {
+            reader.gap(&path, copy.problem.unwrap_or_default());
+        } else {
+            entry.embedded_copy = Some(KubeconfigUser { path, user });
+        }
+    }
+    entries.add(reader, entry);
 }
 
 fn serving(
@@ -138,13 +181,8 @@ fn serving(
     let used_by = used_by(kubelet, "tls-cert-file");
     let link = store.join("kubelet-server-current.pem");
     if reader.symlink_metadata(&link).is_some() {
-        entries.add(store_entry(
-            reader,
-            SERVER,
-            Role::KubeletServing,
-            &link,
-            used_by,
-        ));
+        let entry = store_entry(reader, SERVER, Role::KubeletServing, &link, used_by);
+        entries.add(reader, entry);
         return;
     }
     let certificate = store.join("kubelet.crt");
@@ -161,11 +199,12 @@ fn serving(
             used_by,
             expected_authority: None,
             required: false,
+            kubeconfig: None,
         },
     );
     // Signed for the kubelet by the cluster's CA, or by itself: both are in use.
     entry.expected_authority = None;
-    entries.add(entry);
+    entries.add(reader, entry);
 }
 
 fn store_entry(
@@ -198,7 +237,7 @@ fn store_entry(
         used_by,
         chain,
         key,
-        trusts: Vec::new(),
+        kubeconfig: None,
         expected_authority: Some("ca".to_owned()),
         problem,
         embedded_copy: None,

@@ -62,8 +62,8 @@ pub fn discover(
     kubelet::find(&mut reader, &scene, &mut entries);
     entries::from_table(&mut reader, &scene, &mut entries);
     let service_account_keys = service_account::find(&mut reader, &scene);
-    let entries = entries.sorted();
-    let node_name = kubelet::node_name(&found.components, &entries, &name);
+    let (entries, embedded_trust) = entries.sorted();
+    let node_name = kubelet::node_name(&mut reader, &scene, &entries, &name);
     if !host.is_live() {
         reader.gaps.push(Gap::new(
             "processes",
@@ -77,6 +77,7 @@ pub fn discover(
         components: found.components,
         authorities,
         entries,
+        embedded_trust,
         service_account_keys,
         node_name,
         static_pod_folders: found.static_pod_folders,

@@ -105,7 +105,17 @@ impl<'a> Reader<'a> {
             return None;
         }
         let target = self.host.read_link(path).ok()?;
-        Some(path.parent().map_or(target.clone(), |parent| parent.join(target)))
+        Some(
+            path.parent()
+                .map_or(target.clone(), |parent| parent.join(target)),
+        )
+    }
+
+    /// The file that a path names in the end: two names of one file are one file.
+    pub(crate) fn real_path(&self, path: &Path) -> PathBuf {
+        self.host
+            .canonicalize(path)
+            .unwrap_or_else(|_| path.to_owned())
     }
 
     pub(crate) fn gap(&mut self, object: &Path, reason: impl Into<String>) {

@@ -5,9 +5,7 @@ use super::authorities::key_state;
 use super::reader::{Read, Reader};
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::layouts::component_files::SERVICE_ACCOUNT_KEYS;
-use kubepki_core::model::{
-    KeyState, ServiceAccountKey, ServiceAccountKeyContents, UsedBy,
-};
+use kubepki_core::model::{KeyState, ServiceAccountKey, ServiceAccountKeyContents, UsedBy};
 use kubepki_sealed::{Sealed, danger};
 use kubepki_x509::{PublicKey, pem};
 use std::path::{Path, PathBuf};
@@ -27,7 +25,11 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>) -> Vec<ServiceAcc
                     component: component.kind,
                     flag: row.flag.to_owned(),
                 };
-                match files.iter_mut().find(|(other, _)| *other == path) {
+                let real_path = reader.real_path(&path);
+                match files
+                    .iter_mut()
+                    .find(|(other, _)| reader.real_path(other) == real_path)
+                {
                     Some((_, users)) => users.push(used_by),
                     None => files.push((path, vec![used_by])),
                 }
@@ -38,7 +40,10 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>) -> Vec<ServiceAcc
         let path = scene
             .pki_folder
             .join(format!("{}.{ending}", KUBEADM.service_account_key));
-        let known = files.iter().any(|(other, _)| *other == path);
+        let real_path = reader.real_path(&path);
+        let known = files
+            .iter()
+            .any(|(other, _)| reader.real_path(other) == real_path);
         if !known && reader.symlink_metadata(&path).is_some() {
             files.push((path, Vec::new()));
         }
@@ -58,7 +63,10 @@ fn contents(reader: &mut Reader<'_>, path: &Path) -> ServiceAccountKeyContents {
     let contents = match reader.read(path) {
         Read::Contents(contents, _) => contents,
         Read::Missing => {
-            return ServiceAccountKeyContents::Problem(format!("{} does not exist", path.display()));
+            return ServiceAccountKeyContents::Problem(format!(
+                "{} does not exist",
+                path.display()
+            ));
         }
         Read::Problem(reason) => return ServiceAccountKeyContents::Problem(reason),
     };
@@ -79,11 +87,9 @@ fn public_keys(contents: &Sealed) -> Vec<PublicKey> {
         .iter()
         .filter_map(|block| match block.label.as_str() {
             "PUBLIC KEY" => PublicKey::from_spki_der(danger::open(&block.contents)).ok(),
-            "CERTIFICATE" => {
-                kubepki_x509::Certificate::from_der(danger::open(&block.contents))
-                    .ok()
-                    .map(|certificate| certificate.public_key().clone())
-            }
+            "CERTIFICATE" => kubepki_x509::Certificate::from_der(danger::open(&block.contents))
+                .ok()
+                .map(|certificate| certificate.public_key().clone()),
             _ => None,
         })
         .collect()

@@ -3,9 +3,9 @@
 //! A wrong certificate in the right place is worse than an expired one, so everything that the old
 //! one said must be said by the new one: subject, names, usages, the authority and the key.
 
-use crate::ports::FILE_LIMIT;
 use super::error::ExecuteError;
 use super::mint::{Minted, certificates, key_error, old_certificate};
+use crate::ports::FILE_LIMIT;
 use crate::ports::HostRead;
 use kubepki_core::plan::{Issuance, Origin};
 use kubepki_keys::PrivateKey;
@@ -25,12 +25,15 @@ pub(super) fn take(
         path: certificate_path.clone(),
         reason,
     };
-    let chain = certificates(&certificate_path, &host.read(&certificate_path, FILE_LIMIT)?)?;
+    let chain = certificates(
+        &certificate_path,
+        &host.read(&certificate_path, FILE_LIMIT)?,
+    )?;
     let Some(certificate) = chain.first() else {
         return Err(refuse("it holds no certificate".to_owned()));
     };
-    let key = PrivateKey::from_pem(&host.read(&key_path, FILE_LIMIT)?)
-        .map_err(key_error(issuance))?;
+    let key =
+        PrivateKey::from_pem(&host.read(&key_path, FILE_LIMIT)?).map_err(key_error(issuance))?;
     if key.public_key() != certificate.public_key() {
         return Err(refuse(format!(
             "its public key is not that of {}",
@@ -49,9 +52,7 @@ pub(super) fn take(
     }
     if let Some(bundle) = authority {
         let authorities = certificates(bundle, &host.read(bundle, FILE_LIMIT)?)?;
-        let signed = authorities
-            .iter()
-            .any(|ca| leads_to(&chain, ca));
+        let signed = authorities.iter().any(|ca| leads_to(&chain, ca));
         if !signed {
             return Err(refuse(format!(
                 "signed by {}, expected one of {}",
@@ -94,9 +95,14 @@ fn same_content(old: &Certificate, new: &Certificate, issuance: &Issuance) -> Re
         None => shown(&old.subject_alt_names()),
     };
     let found = shown(&new.subject_alt_names());
-    let lacking: Vec<&String> = expected.iter().filter(|name| !found.contains(name)).collect();
+    let lacking: Vec<&String> = expected
+        .iter()
+        .filter(|name| !found.contains(name))
+        .collect();
     if !lacking.is_empty() {
-        return Err(format!("it lacks the names {lacking:?}; it holds {found:?}"));
+        return Err(format!(
+            "it lacks the names {lacking:?}; it holds {found:?}"
+        ));
     }
     let usages = |certificate: &Certificate| -> Vec<ExtendedKeyUsage> {
         certificate.extended_key_usage().unwrap_or_default()

@@ -3,10 +3,11 @@
 //! Keys come first and in parallel (RSA generation is nearly all of a renewal's time), then renewed
 //! authorities, then everything that they and the others sign.
 
-use crate::ports::FILE_LIMIT;
 use super::error::ExecuteError;
+use crate::ports::FILE_LIMIT;
 use crate::ports::HostRead;
 use kubepki_core::model::Holder;
+use kubepki_core::plan::names;
 use kubepki_core::plan::{Issuance, KeyChoice, Origin, Plan, Signer};
 use kubepki_keys::{Issuer, KeyType, PrivateKey, random_serial, sign_request};
 use kubepki_sealed::Sealed;
@@ -211,8 +212,8 @@ fn one_time_authority(
     };
     if old_chain.len() == 1 {
         let template = template(host, issuance, old_root, subject_key.as_ref())?;
-        let certificate = Issuer::self_signed(&template, subject_key.as_ref())
-            .map_err(issue_error(issuance))?;
+        let certificate =
+            Issuer::self_signed(&template, subject_key.as_ref()).map_err(issue_error(issuance))?;
         return Ok(Minted {
             chain: vec![certificate],
             request: None,
@@ -234,8 +235,7 @@ fn one_time_authority(
         None,
     )
     .map_err(plan_error(issuance))?;
-    let root =
-        Issuer::self_signed(&root_template, &root_key).map_err(issue_error(issuance))?;
+    let root = Issuer::self_signed(&root_template, &root_key).map_err(issue_error(issuance))?;
     let issuer = Issuer::new(root.clone(), root_key).map_err(issue_error(issuance))?;
     let template = template(host, issuance, &root, subject_key.as_ref())?;
     let leaf = issuer.issue(&template).map_err(issue_error(issuance))?;
@@ -258,8 +258,8 @@ fn request(
         Origin::Certificate { .. } => {
             let old = old_certificate(host, issuance)?;
             let names = names(issuance)?;
-            let extensions = reissue::requested(&old, names.as_deref())
-                .map_err(plan_error(issuance))?;
+            let extensions =
+                reissue::requested(&old, names.as_deref()).map_err(plan_error(issuance))?;
             (old.subject().clone(), extensions)
         }
         Origin::Client {
@@ -269,8 +269,7 @@ fn request(
             let organizations: Vec<&str> = organizations.iter().map(String::as_str).collect();
             let subject = Name::common(common_name, &organizations);
             let names = names(issuance)?.unwrap_or_default();
-            let extensions =
-                profile::requested(&subject, &[ExtendedKeyUsage::ClientAuth], &names);
+            let extensions = profile::requested(&subject, &[ExtendedKeyUsage::ClientAuth], &names);
             (subject, extensions)
         }
     };
@@ -295,14 +294,14 @@ fn generate_keys(issuances: &[Issuance]) -> Result<Vec<Option<PrivateKey>>, Exec
         // Keys that were made elsewhere come with their certificate.
         let installed = matches!(issuance.signer, Signer::Installed { .. });
         types.push(match &issuance.key {
-            KeyChoice::Generate { key_type } if !installed => {
-                Some(key_type.parse::<KeyType>().map_err(|error| {
-                    ExecuteError::Plan {
+            KeyChoice::Generate { key_type } if !installed => Some(
+                key_type
+                    .parse::<KeyType>()
+                    .map_err(|error| ExecuteError::Plan {
                         name: issuance.name.clone(),
                         reason: error.to_string(),
-                    }
-                })?)
-            }
+                    })?,
+            ),
             _ => None,
         });
     }
@@ -353,7 +352,7 @@ fn names(issuance: &Issuance) -> Result<Option<Vec<GeneralName>>, ExecuteError> 
     names
         .iter()
         .map(|name| {
-            name.parse().map_err(|_| ExecuteError::Plan {
+            names::read(name).ok_or_else(|| ExecuteError::Plan {
                 name: issuance.name.clone(),
                 reason: format!("`{name}` is no subject alternative name"),
             })
@@ -384,16 +383,13 @@ fn old_chain(host: &dyn HostRead, issuance: &Issuance) -> Result<Vec<Certificate
     let path = holder.path();
     let contents = host.read(path, FILE_LIMIT)?;
     let mut chain = match holder {
-        Holder::Kubeconfig { user, .. } => {
-            super::render::kubeconfig_chain(path, &contents, user)?
-        }
+        Holder::Kubeconfig { user, .. } => super::render::kubeconfig_chain(path, &contents, user)?,
         _ => certificates(path, &contents)?,
     };
     // A CA bundle may hold others before the one that is meant.
-    if let Some(index) = chain
-        .iter()
-        .position(|certificate| hex::encode(certificate.fingerprint_sha256()) == *fingerprint_sha256)
-    {
+    if let Some(index) = chain.iter().position(|certificate| {
+        hex::encode(certificate.fingerprint_sha256()) == *fingerprint_sha256
+    }) {
         chain.drain(..index);
         return Ok(chain);
     }

@@ -7,7 +7,8 @@ use super::error::ExecuteError;
 use super::mint::Minted;
 use crate::apply::Change;
 use crate::ports::{FILE_LIMIT, FileAttributes, HostErrorKind, HostWrite};
-use kubepki_core::formats::{kubeconfig::Kubeconfig, pem_edit};
+use kubepki_core::formats::kubeconfig::{Kubeconfig, PublicMaterial};
+use kubepki_core::formats::pem_edit;
 use kubepki_core::model::{Holder, KubeconfigUser};
 use kubepki_core::plan::{Issuance, Origin, Plan, Signer};
 use kubepki_keys::{KeyEncoding, KeyType, PrivateKey, public_half};
@@ -47,19 +48,8 @@ pub fn render(
         drafts.issuance(issuance, made)?;
     }
     // After the issuances, so that a bundle renewed by this plan is taken as it will be.
-    for issuance in &plan.issuances {
-        let Some(bundle) = &issuance.trust_bundle else {
-            continue;
-        };
-        match (&issuance.destination, &issuance.point_kubeconfig) {
-            (Holder::Kubeconfig { path, user }, _) | (_, Some(KubeconfigUser { path, user })) => {
-                drafts.trust(path, user, bundle)?
-            }
-            _ => {}
-        }
-    }
     for update in &plan.trust_updates {
-        drafts.trust(&update.kubeconfig, &update.user, &update.bundle)?;
+        drafts.trust(&update.kubeconfig, &update.cluster, &update.bundle)?;
     }
     Ok(drafts.into_changes())
 }
@@ -88,7 +78,12 @@ impl Drafts<'_> {
                             fingerprint_sha256, ..
                         },
                         Some(new),
-                    ) => self.bundle(certificate, fingerprint_sha256, new)?,
+                    ) => {
+                        self.bundle(certificate, fingerprint_sha256, new)?;
+                        for copy in &issuance.copies {
+                            self.bundle(copy, fingerprint_sha256, new)?;
+                        }
+                    }
                     _ => self.certificate_file(certificate, &made.chain)?,
                 }
             }
@@ -232,21 +227,31 @@ impl Drafts<'_> {
         Ok(())
     }
 
-    /// Brings the CA data of the user's cluster up to date with the whole bundle.
-    fn trust(&mut self, path: &Path, user: &str, bundle: &Path) -> Result<(), ExecuteError> {
+    /// Brings the CA data of a cluster up to date with the whole bundle. What it trusted beside
+    /// stays: an authority of another name and key is not what the bundle replaces.
+    fn trust(&mut self, path: &Path, cluster: &str, bundle: &Path) -> Result<(), ExecuteError> {
         let bundle_contents = match self.files.iter().find(|draft| draft.path == bundle) {
             Some(draft) => danger::open(&draft.contents).to_vec(),
             None => danger::open(&self.host.read(bundle, FILE_LIMIT)?).to_vec(),
         };
-        let certificates: String = pem::certificates(&bundle_contents)
-            .map_err(format_error(bundle))?
-            .iter()
-            .map(Certificate::to_pem)
-            .collect();
+        let mut certificates = pem::certificates(&bundle_contents).map_err(format_error(bundle))?;
         let draft = self.draft(path, 0o600)?;
-        draft.contents =
-            Kubeconfig::set_certificate_authority(&draft.contents, user, certificates.as_bytes())
-                .map_err(format_error(path))?;
+        let beside: Vec<Certificate> = kubeconfig_trust(path, &draft.contents, cluster)?
+            .into_iter()
+            .filter(|old| {
+                !certificates.iter().any(|new| {
+                    old.subject() == new.subject() || old.public_key() == new.public_key()
+                })
+            })
+            .collect();
+        certificates.extend(beside);
+        let text: String = certificates.iter().map(Certificate::to_pem).collect();
+        draft.contents = Kubeconfig::set_certificate_authority_of_cluster(
+            &draft.contents,
+            cluster,
+            text.as_bytes(),
+        )
+        .map_err(format_error(path))?;
         Ok(())
     }
 
@@ -333,6 +338,23 @@ pub(super) fn kubeconfig_chain(
         .client_certificate_data(user)
         .map_err(format_error(path))?;
     pem::certificates(pem).map_err(format_error(path))
+}
+
+/// The CA certificates that a kubeconfig embeds for one of its clusters.
+fn kubeconfig_trust(
+    path: &Path,
+    contents: &Sealed,
+    cluster: &str,
+) -> Result<Vec<Certificate>, ExecuteError> {
+    let kubeconfig = Kubeconfig::parse(contents).map_err(format_error(path))?;
+    let embedded = kubeconfig
+        .cluster(cluster)
+        .and_then(|cluster| cluster.certificate_authority.as_ref())
+        .and_then(PublicMaterial::embedded);
+    match embedded {
+        Some(text) => pem::certificates(text).map_err(format_error(path)),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// The PEM of the embedded client key of a kubeconfig's user.

@@ -18,7 +18,7 @@ use crate::ports::{Ports, Progress};
 use crate::take_up::{How, Setting, TakenUp, in_order, take_up};
 use crate::verify::{Circumstances, Verdict, node_is_ready, verify};
 use jiff::Timestamp;
-use kubepki_core::model::{Component, Inventory, Role};
+use kubepki_core::model::{Component, Entry, Inventory, Role};
 use kubepki_core::plan::{ComponentAction, Plan};
 use std::path::PathBuf;
 
@@ -159,14 +159,12 @@ impl Course<'_> {
             }
         }
         let after = look()?;
-        self.execution
-            .progress
-            .say("verifying what the host serves and accepts");
-        let verdict = if self.plan.restoration.is_some() || self.plan.components.is_empty() {
-            // Old files may well be expired ones, and where nothing was to be restarted nothing can
-            // be expected of what runs.
+        let progress = self.execution.progress;
+        let verdict = if let Some(reason) = self.nothing_to_expect(&after) {
+            progress.say(&format!("not verified: {reason}"));
             Verdict::default()
         } else {
+            progress.say("verifying what the host serves and accepts");
             verify(
                 ports,
                 self.before,
@@ -175,7 +173,7 @@ impl Course<'_> {
                 &Circumstances {
                     files_changed_at: self.files_changed_at,
                     node_was_ready: self.node_was_ready,
-                    progress: self.execution.progress,
+                    progress,
                 },
             )
         };
@@ -211,6 +209,31 @@ impl Course<'_> {
             components: &inventory.components,
             progress: self.execution.progress,
         }
+    }
+
+    /// Why the host cannot be expected to serve and accept what is on its disk now, if so.
+    fn nothing_to_expect(&self, after: &Inventory) -> Option<&'static str> {
+        let now = self.execution.ports.clock.now();
+        let ended = |entry: &Entry| {
+            entry
+                .certificate()
+                .is_some_and(|certificate| certificate.validity().not_after < now)
+        };
+        if self.plan.restoration.is_some() && after.entries.iter().any(ended) {
+            return Some("certificates that have expired are back");
+        }
+        let touched = self.plan.touched_files();
+        let mut changed = after
+            .entries
+            .iter()
+            .filter(|entry| touched.iter().any(|path| path == entry.holder.path()));
+        if self.plan.components.is_empty() && changed.clone().next().is_none() {
+            return Some("nothing in use was changed");
+        }
+        if self.plan.components.is_empty() && changed.any(|entry| !entry.used_by.is_empty()) {
+            return Some("nothing was restarted, what runs goes on with what it has loaded");
+        }
+        None
     }
 
     /// A component whose restored certificates have expired would only stop working: what it has

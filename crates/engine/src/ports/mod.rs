@@ -14,8 +14,8 @@ mod tls;
 pub use clock::Clock;
 pub use containers::{Container, ContainerError, Containers};
 pub use host::{
-    FILE_LIMIT, FileAttributes, FileKind, FileMetadata, HostError, HostErrorKind, HostLock, HostRead,
-    HostWrite, Process,
+    FILE_LIMIT, FileAttributes, FileKind, FileMetadata, HostError, HostErrorKind, HostLock,
+    HostRead, HostWrite, Process,
 };
 pub use kube_api::{KubeApi, KubeApiError, Reached};
 pub use progress::Progress;

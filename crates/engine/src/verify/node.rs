@@ -9,7 +9,7 @@ use super::verdict::{Check, Subject};
 use crate::ports::Ports;
 use crate::take_up::health::{FILE_LIMIT, own_api_server};
 use crate::take_up::wait;
-use kubepki_core::model::{ComponentKind, Holder, Inventory, Role};
+use kubepki_core::model::{ComponentKind, Holder, Inventory, NodeName, Role};
 use kubepki_sealed::Sealed;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub fn checks(
 ) -> Option<Check> {
     after.component(ComponentKind::Kubelet)?;
     let subject = |name: &str| Subject::new(format!("node {name}"), "Ready");
-    let Some(name) = &after.node_name else {
+    let Some(NodeName { name, .. }) = &after.node_name else {
         let why = "not asked: the kubelet's node name is not known";
         return Some(Check::not_asked("node-name-unknown", subject("?"), why));
     };
@@ -65,7 +65,7 @@ pub fn checks(
 /// Whether the host's node is ready at this moment; `None` when the API cannot be asked or has no
 /// such node. Asked before a plan is carried out, it tells afterwards what was so already.
 pub fn node_is_ready(ports: &Ports<'_>, inventory: &Inventory) -> Option<bool> {
-    let name = inventory.node_name.as_ref()?;
+    let name = &inventory.node_name.as_ref()?.name;
     ask(ports, inventory, name).ok().flatten()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::world::{ADMIN, World, beginning};
 use jiff::SignedDuration;
-use kubepki_core::model::{ComponentKind, Entry, Holder, Inventory, KeyState, Role};
+use kubepki_core::model::{ComponentKind, Entry, Holder, Inventory, KeyState, NodeName, Role};
 use kubepki_core::plan::{Plan, TrustUpdate};
 use kubepki_engine::verify::{Circumstances, Verdict, verify};
 
@@ -17,7 +17,7 @@ fn inventory(world: &World) -> Inventory {
         used_by: Vec::new(),
         chain: Vec::new(),
         key: KeyState::NotExpected,
-        trusts: Vec::new(),
+        kubeconfig: None,
         embedded_copy: None,
         expected_authority: None,
         problem: None,
@@ -30,8 +30,9 @@ fn inventory(world: &World) -> Inventory {
         components: world.components(),
         authorities: Vec::new(),
         entries: vec![admin],
+        embedded_trust: Vec::new(),
         service_account_keys: Vec::new(),
-        node_name: Some("cp1".to_owned()),
+        node_name: Some(NodeName::new("cp1", "its certificate's subject")),
         static_pod_folders: Vec::new(),
         files: Default::default(),
         gaps: Vec::new(),
@@ -47,7 +48,7 @@ fn plan() -> Plan {
     let mut plan: Plan = serde_json::from_value(json).unwrap();
     plan.trust_updates.push(TrustUpdate {
         kubeconfig: ADMIN.into(),
-        user: "kubernetes-admin".to_owned(),
+        cluster: "kubernetes".to_owned(),
         bundle: "/etc/kubernetes/pki/ca.crt".into(),
     });
     plan

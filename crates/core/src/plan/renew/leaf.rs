@@ -6,6 +6,7 @@ use super::request::Selection;
 use crate::assess::renewable::{NotRenewable, SigningAuthority, signing_authority};
 use crate::model::{Authority, ComponentKind, Entry, Holder, KeyState, KubeconfigUser, Role};
 use crate::plan::document::{Issuance, KeyChoice, Origin, Signer};
+use crate::plan::names::spelled;
 use jiff::Timestamp;
 use kubepki_x509::{Certificate, KeyAlgorithm};
 use std::path::{Path, PathBuf};
@@ -85,14 +86,13 @@ impl<'a> Planner<'a> {
                     .map(|c| c.subject_alt_names())
                     .unwrap_or_default(),
             )?
-            .map(|names| names.iter().map(ToString::to_string).collect());
+            .map(|names| names.iter().map(spelled).collect());
         let (destination, point_kubeconfig) = self.destination(entry);
         let origin = match entry.certificate() {
             Some(certificate) => origin(&entry.holder, certificate),
             None => self.kubelet_client_origin(entry),
         };
-        let trust_bundle = self.trust_bundle(entry);
-        self.add_basis(entry, &signer, &destination, trust_bundle.as_deref());
+        self.add_basis(entry, &signer, &destination);
         self.basis
             .extend(point_kubeconfig.as_ref().map(|user| user.path.clone()));
         if !matches!(signer, Signer::Request { .. }) {
@@ -110,7 +110,7 @@ impl<'a> Planner<'a> {
             subject_alt_names,
             destination,
             point_kubeconfig,
-            trust_bundle,
+            copies: Vec::new(),
         });
         Ok(())
     }
@@ -140,7 +140,7 @@ impl<'a> Planner<'a> {
         let renewed = self.authority_of(entry).and_then(|authority| {
             self.renewed_authorities
                 .iter()
-                .find(|(renewed, _)| renewed.name == authority.name)
+                .find(|(renewed, _)| is_same_authority(renewed, authority))
         });
         if let Some((authority, end)) = renewed
             && let (Some(certificate), Some(key)) = (authority.issuing(), &authority.key_path)
@@ -163,7 +163,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The authority that signed the entry, else the one that should have.
-    fn authority_of(&self, entry: &Entry) -> Option<&'a Authority> {
+    pub(super) fn authority_of(&self, entry: &Entry) -> Option<&'a Authority> {
         entry
             .certificate()
             .and_then(|certificate| self.inventory.issuer_of(certificate))
@@ -196,12 +196,10 @@ impl<'a> Planner<'a> {
                 finding.code.as_str(),
                 "expired"
                     | "not-yet-valid"
-                    | "expires-soon"
                     | "not-signed-by-ca"
                     | "signed-by-other-ca"
                     | "key-mismatch"
                     | "key-missing"
-                    | "ca-data-stale"
                     | "not-a-symlink"
                     | "embedded-kubelet-certificate"
             )
@@ -291,13 +289,14 @@ impl<'a> Planner<'a> {
     }
 
     fn kubelet_client_origin(&mut self, entry: &Entry) -> Origin {
-        let node = self.inventory.node_name.clone().unwrap_or_default();
+        let (node, source) = match &self.inventory.node_name {
+            Some(node) => (node.name.clone(), node.source.clone()),
+            None => (String::new(), String::new()),
+        };
         self.notice(
             "subject-from-node-name",
             &entry.name,
-            format!(
-                "there is no certificate to take the subject from: it will be system:node:{node}"
-            ),
+            format!("there is no certificate to take the subject from: it will be system:node:{node}, after {source}"),
         );
         Origin::Client {
             common_name: format!("system:node:{node}"),
@@ -305,23 +304,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn trust_bundle(&self, entry: &Entry) -> Option<PathBuf> {
-        if !matches!(entry.holder, Holder::Kubeconfig { .. }) || entry.trusts.is_empty() {
-            return None;
-        }
-        let authority = self
-            .inventory
-            .authority(entry.expected_authority.as_deref()?)?;
-        (!authority.certificates.is_empty()).then(|| authority.certificate_path.clone())
-    }
-
-    fn add_basis(
-        &mut self,
-        entry: &Entry,
-        signer: &Signer,
-        destination: &Holder,
-        trust_bundle: Option<&Path>,
-    ) {
+    fn add_basis(&mut self, entry: &Entry, signer: &Signer, destination: &Holder) {
         self.basis.push(entry.holder.path().to_owned());
         self.basis
             .extend(entry.holder.key_path().map(Path::to_owned));
@@ -333,8 +316,15 @@ impl<'a> Planner<'a> {
             self.basis.push(certificate.clone());
             self.basis.push(key.clone());
         }
-        self.basis.extend(trust_bundle.map(Path::to_owned));
     }
+}
+
+/// Whether both are the same CA, be it in several files.
+pub(super) fn is_same_authority(renewed: &Authority, other: &Authority) -> bool {
+    renewed.certificate_path == other.certificate_path
+        || renewed
+            .issuing()
+            .is_some_and(|ca| other.certificates.contains(ca))
 }
 
 fn authority_signer(authority: &Authority, certificate: &Certificate, key: &Path) -> Signer {

@@ -28,6 +28,7 @@ pub fn plan_renewal(
         now,
         renewed_authorities: Vec::new(),
         issuances: Vec::new(),
+        trust_updates: Vec::new(),
         changed: Vec::new(),
         basis: Vec::new(),
         notices: Vec::new(),
@@ -39,10 +40,11 @@ pub fn plan_renewal(
         });
     }
     if request.renew_expired_ca {
-        planner.renew_expired_authorities()?;
+        planner.renew_expired_authorities(&selected)?;
     }
-    for entry in selected {
+    for entry in &selected {
         planner.renew(entry)?;
     }
+    planner.update_trust(&selected);
     Ok(planner.finish())
 }

@@ -1,7 +1,9 @@
 //! The planner's work: which entries, who signs them, where they go, what follows.
 
+use super::leaf::is_same_authority;
 use super::refusal::Refusal;
 use super::request::{RenewRequest, Selection};
+use crate::assess::trust::{lacking, trust_authority};
 use crate::model::{Authority, ComponentKind, Entry, Holder, Inventory, Role, RunsAs, UsedBy};
 use crate::plan::components::{self, Change};
 use crate::plan::document::{
@@ -20,19 +22,23 @@ pub(super) struct Planner<'a> {
     /// Authorities renewed in this plan, with their new end.
     pub(super) renewed_authorities: Vec<(&'a Authority, Timestamp)>,
     pub(super) issuances: Vec<Issuance>,
+    pub(super) trust_updates: Vec<TrustUpdate>,
     pub(super) changed: Vec<(String, Vec<UsedBy>)>,
     pub(super) basis: Vec<PathBuf>,
     pub(super) notices: Vec<Notice>,
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn select(&self) -> Result<Vec<&'a Entry>, Refusal> {
+    pub(super) fn select(&mut self) -> Result<Vec<&'a Entry>, Refusal> {
         let entries = &self.inventory.entries;
         let selected: Vec<&Entry> = match &self.request.selection {
-            Selection::All => entries
-                .iter()
-                .filter(|entry| !entry.chain.is_empty() || self.is_makeable(entry))
-                .collect(),
+            Selection::All => {
+                self.notice_unreadable();
+                entries
+                    .iter()
+                    .filter(|entry| !entry.chain.is_empty() || self.is_makeable(entry))
+                    .collect()
+            }
             Selection::Named(names) => {
                 let mut selected: Vec<&Entry> = Vec::new();
                 for name in names {
@@ -63,6 +69,25 @@ impl<'a> Planner<'a> {
             .collect())
     }
 
+    /// What should be there and is not, or cannot be read, must not be passed over in silence.
+    fn notice_unreadable(&mut self) {
+        for entry in &self.inventory.entries {
+            if !entry.chain.is_empty() || self.is_makeable(entry) {
+                continue;
+            }
+            let reason = match &entry.problem {
+                Some(problem) => problem.clone(),
+                None if entry.required => format!("{} does not exist", entry.holder),
+                None => continue,
+            };
+            self.notice(
+                "not-renewable",
+                &entry.name,
+                format!("not renewed: there is no certificate to renew: {reason}"),
+            );
+        }
+    }
+
     /// A kubelet without any client certificate gets one: its subject follows from the node name.
     fn is_makeable(&self, entry: &Entry) -> bool {
         entry.role == Role::KubeletClient
@@ -70,56 +95,103 @@ impl<'a> Planner<'a> {
             && self.inventory.component(ComponentKind::Kubelet).is_some()
     }
 
-    pub(super) fn renew_expired_authorities(&mut self) -> Result<(), Refusal> {
+    /// Renews every expired authority that `selected` need, with its own key, in every file that
+    /// holds it.
+    pub(super) fn renew_expired_authorities(&mut self, selected: &[&Entry]) -> Result<(), Refusal> {
+        let wanted: Vec<&Authority> = if self.request.selection == Selection::All {
+            self.inventory.authorities.iter().collect()
+        } else {
+            selected
+                .iter()
+                .filter_map(|entry| self.authority_of(entry))
+                .collect()
+        };
         for authority in &self.inventory.authorities {
             let Some(certificate) = authority.issuing() else {
                 continue;
             };
-            if certificate.validity().state(self.now) != ValidityState::Expired {
+            if certificate.validity().state(self.now) != ValidityState::Expired
+                || !wanted.iter().any(|it| is_same_authority(authority, it))
+                || self.is_renewed(authority)
+            {
                 continue;
             }
-            let Some(key) = authority.key_path.clone() else {
+            let key = authority
+                .key_path
+                .clone()
+                .filter(|_| authority.key.public_key() == Some(certificate.public_key()));
+            let Some(key) = key else {
+                // A copy of a CA whose key lies beside another copy is renewed with that one.
+                let elsewhere = self.inventory.authorities.iter().any(|other| {
+                    other.certificates.contains(certificate)
+                        && other.key.public_key() == Some(certificate.public_key())
+                });
+                if !elsewhere {
+                    self.notice(
+                        "ca-not-renewable",
+                        &authority.name,
+                        "its key is absent or does not match: it stays expired".to_owned(),
+                    );
+                }
                 continue;
             };
-            let matches = authority.key.public_key() == Some(certificate.public_key());
-            if !matches {
-                self.notice(
-                    "ca-not-renewable",
-                    &authority.name,
-                    "its key is absent or does not match: it stays expired".to_owned(),
-                );
-                continue;
-            }
-            let not_before = self.request.start.resolve(self.now)?;
-            let not_after = EndRule::For(3650.days()).resolve(self.now)?;
-            let holder = Holder::Files {
-                certificate: authority.certificate_path.clone(),
-                key: Some(key.clone()),
-            };
-            self.basis.push(authority.certificate_path.clone());
-            self.basis.push(key);
-            self.issuances.push(Issuance {
-                name: authority.name.clone(),
-                role: authority.role,
-                origin: origin(&holder, certificate),
-                signer: Signer::ItsOwnKey,
-                not_before,
-                not_after,
-                key: KeyChoice::Reuse,
-                subject_alt_names: None,
-                destination: holder,
-                point_kubeconfig: None,
-                trust_bundle: None,
-            });
-            self.changed
-                .push((authority.name.clone(), authority.used_by.clone()));
-            self.notice(
-                "ca-renewed-with-same-key",
-                &authority.name,
-                "same name and key, so every certificate that it signed stays valid; copies of it on other hosts must be replaced too".to_owned(),
-            );
-            self.renewed_authorities.push((authority, not_after));
+            self.renew_authority(authority, certificate, key)?;
         }
+        Ok(())
+    }
+
+    fn is_renewed(&self, authority: &Authority) -> bool {
+        self.renewed_authorities
+            .iter()
+            .any(|(renewed, _)| is_same_authority(renewed, authority))
+    }
+
+    fn renew_authority(
+        &mut self,
+        authority: &'a Authority,
+        certificate: &Certificate,
+        key: PathBuf,
+    ) -> Result<(), Refusal> {
+        let not_before = self.request.start.resolve(self.now)?;
+        let not_after = EndRule::For(3650.days()).resolve(self.now)?;
+        let holder = Holder::Files {
+            certificate: authority.certificate_path.clone(),
+            key: Some(key.clone()),
+        };
+        self.basis.push(authority.certificate_path.clone());
+        self.basis.push(key);
+        let mut copies = Vec::new();
+        for other in &self.inventory.authorities {
+            let is_copy = other.certificate_path != authority.certificate_path
+                && other.certificates.contains(certificate);
+            if is_copy {
+                copies.push(other.certificate_path.clone());
+                self.basis.push(other.certificate_path.clone());
+                self.changed
+                    .push((other.name.clone(), other.used_by.clone()));
+            }
+        }
+        self.issuances.push(Issuance {
+            name: authority.name.clone(),
+            role: authority.role,
+            origin: origin(&holder, certificate),
+            signer: Signer::ItsOwnKey,
+            not_before,
+            not_after,
+            key: KeyChoice::Reuse,
+            subject_alt_names: None,
+            destination: holder,
+            point_kubeconfig: None,
+            copies,
+        });
+        self.changed
+            .push((authority.name.clone(), authority.used_by.clone()));
+        self.notice(
+            "ca-renewed-with-same-key",
+            &authority.name,
+            "same name and key, so every certificate that it signed stays valid; copies of it on other hosts must be replaced too".to_owned(),
+        );
+        self.renewed_authorities.push((authority, not_after));
         Ok(())
     }
 
@@ -131,39 +203,44 @@ impl<'a> Planner<'a> {
         });
     }
 
-    /// Kubeconfigs that only need the renewed authority's new certificate.
-    fn trust_updates(&mut self) -> Vec<TrustUpdate> {
-        let mut updates = Vec::new();
-        for (authority, _) in &self.renewed_authorities {
-            for entry in &self.inventory.entries {
-                let Holder::Kubeconfig { path, user } = &entry.holder else {
-                    continue;
-                };
-                let trusts = entry
-                    .trusts
+    /// Kubeconfigs whose CA data lacks something of the bundle that they should hold, or will lack
+    /// it when the plan's own authorities are renewed.
+    pub(super) fn update_trust(&mut self, selected: &[&Entry]) {
+        // Requests alone change nothing in use.
+        if self.request.csr_dir.is_some() {
+            return;
+        }
+        for trust in &self.inventory.embedded_trust {
+            let Some(authority) = trust_authority(self.inventory, trust) else {
+                continue;
+            };
+            let is_selected = self.request.selection == Selection::All
+                || selected
                     .iter()
-                    .any(|ca| authority.certificates.contains(ca));
-                let issued = self
-                    .issuances
-                    .iter()
-                    .any(|issuance| issuance.trust_bundle.is_some() && issuance.name == entry.name);
-                if trusts && !issued {
-                    updates.push(TrustUpdate {
-                        kubeconfig: path.clone(),
-                        user: user.clone(),
-                        bundle: authority.certificate_path.clone(),
-                    });
-                    self.basis.push(path.clone());
-                    self.changed
-                        .push((entry.name.clone(), entry.used_by.clone()));
-                }
+                    .any(|entry| entry.kubeconfig.as_ref() == Some(&trust.kubeconfig));
+            let is_renewed = self.is_renewed(authority);
+            if !is_renewed && !(is_selected && lacking(authority, trust) > 0) {
+                continue;
+            }
+            self.trust_updates.push(TrustUpdate {
+                kubeconfig: trust.kubeconfig.clone(),
+                cluster: trust.cluster.clone(),
+                bundle: authority.certificate_path.clone(),
+            });
+            self.basis.push(trust.kubeconfig.clone());
+            self.basis.push(authority.certificate_path.clone());
+            let name = trust.kubeconfig.display().to_string();
+            let issued = self
+                .issuances
+                .iter()
+                .any(|issuance| issuance.destination.path() == trust.kubeconfig);
+            if !issued && !self.changed.iter().any(|(other, _)| *other == name) {
+                self.changed.push((name, trust.used_by.clone()));
             }
         }
-        updates
     }
 
     pub(super) fn finish(mut self) -> Plan {
-        let trust_updates = self.trust_updates();
         let changes: Vec<Change<'_>> = self
             .changed
             .iter()
@@ -203,7 +280,7 @@ impl<'a> Planner<'a> {
             basis,
             issuances: self.issuances,
             restoration: None,
-            trust_updates,
+            trust_updates: self.trust_updates,
             components,
             static_pod_folders: self.inventory.static_pod_folders.clone(),
             notices: self.notices,
