@@ -107,11 +107,53 @@ impl Host {
         Ok(changed)
     }
 
-    /// Changes the files and restarts nothing.
-    pub fn age_files(&self, days: i64) -> Result<Vec<String>> {
+    /// As [`Host::age_with`], and the CAs themselves ended `days` ago too, with the keys that they
+    /// had: a cluster that is older than its authorities.
+    pub fn age_with_authorities(&self, days: i64, aftermath: Aftermath) -> Result<Vec<String>> {
+        let mut changed = self.age_authorities(days)?;
+        changed.append(&mut self.age_with(days, aftermath)?);
+        Ok(changed)
+    }
+
+    /// Changes the CA files and the CA data in kubeconfigs; restarts nothing.
+    fn age_authorities(&self, days: i64) -> Result<Vec<String>> {
+        let work = self.fresh_work()?;
+        let mut changed = Vec::new();
+        for authority in [CLUSTER_CA, ETCD_CA, FRONT_PROXY_CA] {
+            let path = format!("{PKI}/{authority}.crt");
+            let key = self.path(format!("{PKI}/{authority}.key"));
+            let by_itself = Signer {
+                certificate: None,
+                key: &key,
+            };
+            self.age_file(&self.path(&path), |pem| {
+                first_certificate_aged(pem, days, &by_itself, &work)
+            })
+            .with_context(|| format!("cannot age {path}"))?;
+            changed.push(path);
+        }
+        let bundle = STANDARD.encode(fs_err::read(self.path(format!("{PKI}/{CLUSTER_CA}.crt")))?);
+        for path in KUBECONFIGS {
+            let file = self.resolve(path)?;
+            if file.is_file() {
+                self.age_file(&file, |text| Ok(with_authority(text, &bundle)))?;
+                changed.push(path.to_owned());
+            }
+        }
+        remove_tree(&work)?;
+        Ok(changed)
+    }
+
+    fn fresh_work(&self) -> Result<PathBuf> {
         let work = self.folder().join("age");
         remove_tree(&work)?;
         fs_err::create_dir_all(&work)?;
+        Ok(work)
+    }
+
+    /// Changes the files and restarts nothing.
+    pub fn age_files(&self, days: i64) -> Result<Vec<String>> {
+        let work = self.fresh_work()?;
         let mut changed = Vec::new();
         for (path, authority) in CERTIFICATES {
             let file = self.resolve(path)?;
@@ -292,6 +334,18 @@ impl Host {
 }
 
 const EMBEDDED: &str = "client-certificate-data:";
+const EMBEDDED_AUTHORITY: &str = "certificate-authority-data:";
+
+/// A kubeconfig with this CA bundle, in Base64, in place of the one it holds.
+fn with_authority(kubeconfig: &str, bundle: &str) -> String {
+    kubeconfig
+        .split_inclusive('\n')
+        .map(|line| match line.split_once(EMBEDDED_AUTHORITY) {
+            Some((before, _)) => format!("{before}{EMBEDDED_AUTHORITY} {bundle}\n"),
+            None => line.to_owned(),
+        })
+        .collect()
+}
 
 /// The CA that follows the leaf is made anew with another key, under the same name.
 fn aged_self_signed(pem: &str, days: i64, work: &Path) -> Result<String> {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use crate::layers::{self, Layers};
 use crate::mounts;
 use crate::network::{self, Subnet};
 use crate::tool::Output;
+use crate::wait;
 
 /// Any token and key do: nobody else reaches the lab.
 const TOKEN: &str = "abcdef.0123456789abcdef";
@@ -268,6 +270,18 @@ impl Cluster {
                     known.join(" ")
                 )
             })
+    }
+
+    /// Waits until a node is Ready, as its API tells.
+    pub fn wait_until_ready(&self, node: &str) -> Result<()> {
+        wait::until(
+            &format!("node {node} to be Ready"),
+            Duration::from_secs(90),
+            || {
+                let row = self.kubectl(["get", "node", node, "--no-headers"])?;
+                Ok(row.success() && row.stdout.contains(" Ready "))
+            },
+        )
     }
 
     /// kubectl on `cp1` with its admin.conf, whatever its exit status.

@@ -184,9 +184,14 @@ impl Host {
         Ok(())
     }
 
-    /// Process ids, as the host sees them, of the processes of a static pod's program.
+    /// Runs the program under test on the host, whatever its exit status.
+    pub fn kubepki(&self, arguments: &[&str]) -> Result<Output> {
+        self.exec(std::iter::once("kubepki").chain(arguments.iter().copied()))
+    }
+
+    /// Process ids, as the host sees them, of the processes of a program.
     pub fn processes(&self, program: &str) -> Result<Vec<u32>> {
-        let found = self.exec(["pgrep", "--full", &format!("^{program}( |$)")])?;
+        let found = self.exec(["pgrep", "--full", &format!("^(/usr/bin/)?{program}( |$)")])?;
         Ok(found
             .stdout
             .lines()

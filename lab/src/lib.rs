@@ -23,6 +23,8 @@ mod kubernetes;
 mod layers;
 mod mounts;
 mod network;
+mod prober;
+mod snapshot;
 mod tool;
 mod wait;
 
@@ -34,6 +36,8 @@ pub use fixture::Lab;
 pub use host::Host;
 pub use kubernetes::{programs, repository};
 pub use layers::{Layers, prepare, ssh_key};
+pub use prober::{Prober, Probes};
+pub use snapshot::{COMPONENTS, Snapshot};
 pub use tool::{Output, Tool, find_in_path};
 pub use wait::until;
 

@@ -87,7 +87,10 @@ pub fn settle(context: &Context, carry: &Carry<'_>, found: &Interrupted) -> Resu
         Settled::RolledBack => context.note("taken back: it had changed nothing in use"),
         Settled::Closed => {}
         Settled::Finished(outcome) => {
-            context.note(format_args!("run {} is finished", outcome.id));
+            if context.structured().is_none() {
+                show_checks(context, &outcome)?;
+            }
+            context.note(format_args!("run {} is finished\n", outcome.id));
             if !outcome.verdict.is_ok() {
                 return Err(not_verified(&outcome));
             }
@@ -200,27 +203,11 @@ fn tell(context: &Context, plan: &Plan, outcome: &Outcome) -> Result<ExitCode, C
             },
         )?;
     } else {
-        let mut stdout = context.stdout();
-        writeln!(stdout)?;
-        for check in &outcome.verdict.checks {
-            let (style, word) = match (check.ok, check.asked) {
-                (false, _) => (BAD, "FAILED"),
-                (true, true) => (GOOD, "ok"),
-                (true, false) => (DIM, "not asked"),
-            };
-            writeln!(
-                stdout,
-                "{style}{word:9}{style:#} {}: {}",
-                check.what, check.found
-            )?;
-        }
-        for reason in &outcome.left_alone {
-            writeln!(stdout, "{DIM}left      {DIM:#} {reason}")?;
-        }
-        stdout.flush()?;
+        show_checks(context, outcome)?;
     }
     let done = match &plan.restoration {
         Some(restoration) => format!("{} files brought back", restoration.paths.len()),
+        None if plan.issuances.len() == 1 => "1 certificate".to_owned(),
         None => format!("{} certificates", plan.issuances.len()),
     };
     context.note(format_args!("\nrun {}: {done}", outcome.id));
@@ -234,6 +221,30 @@ fn tell(context: &Context, plan: &Plan, outcome: &Outcome) -> Result<ExitCode, C
         return Ok(ExitCode::Fine);
     }
     Err(not_verified(outcome))
+}
+
+/// What was asked of the host, and what was left alone.
+fn show_checks(context: &Context, outcome: &Outcome) -> Result<(), CliError> {
+    let mut stdout = context.stdout();
+    if !(outcome.verdict.checks.is_empty() && outcome.left_alone.is_empty()) {
+        writeln!(stdout)?;
+    }
+    for check in &outcome.verdict.checks {
+        let (style, word) = match (check.ok, check.asked) {
+            (false, _) => (BAD, "FAILED"),
+            (true, true) => (GOOD, "ok"),
+            (true, false) => (DIM, "not asked"),
+        };
+        writeln!(
+            stdout,
+            "{style}{word:9}{style:#} {}: {}",
+            check.what, check.found
+        )?;
+    }
+    for reason in &outcome.left_alone {
+        writeln!(stdout, "{DIM}left      {DIM:#} {reason}")?;
+    }
+    Ok(stdout.flush()?)
 }
 
 fn not_verified(outcome: &Outcome) -> CliError {
@@ -272,7 +283,11 @@ fn failed(error: &ExecuteError) -> CliError {
             } else {
                 shown.detail("last log", log.join("\n"))
             };
-            shown.hint("the new files are in place: run it again to carry on, or `kubepki undo` to go back")
+            let next = "the new files are in place: run it again to carry on, or `kubepki undo` to go back";
+            shown.hint(match take_up.hint() {
+                Some(hint) => format!("{hint}; {next}"),
+                None => next.to_owned(),
+            })
         }
         other => CliError::new(other.code(), other),
     }

@@ -240,6 +240,9 @@ fn wait_until_back(
     manifest: &Manifest,
     old: &[u32],
 ) -> Result<(), TakeUpError> {
+    setting
+        .progress
+        .say("kube-apiserver: put back, waiting until it is healthy");
     let restart = Restart {
         component: api_server,
         cause: "its manifest was put back".to_owned(),

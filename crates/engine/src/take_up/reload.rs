@@ -45,6 +45,12 @@ pub fn reload(
             .say(&format!("{}: {reason}, so it is restarted", component.kind));
         return restart::restart(ports, component, setting);
     }
+    if within_seconds > AT_ONCE {
+        setting.progress.say(&format!(
+            "{}: waiting until it re-reads its files, within {within_seconds} s",
+            component.kind
+        ));
+    }
     let bound = remaining(ports, setting, within_seconds) + GRACE;
     let asked = match wait_until_served(ports, component, bound, setting)? {
         Served::Yes { asked } => asked,

@@ -75,7 +75,7 @@ pub fn annotate(
     let edited = annotated(ports, manifest)?;
     setting
         .progress
-        .say(&format!("{}: annotating its manifest", manifest.kind));
+        .say(&format!("{}: restarting its static pod", manifest.kind));
     let staging = if manifest.in_pod_folder {
         above(&manifest.path)
     } else {

@@ -55,7 +55,6 @@ pub fn make_sure(
 ) -> Result<Sure, TakeUpError> {
     let component = restart.component;
     let what = format!("{}: restarting", component.kind);
-    setting.progress.say(&what);
     let needed = answers_needed(component);
     let mut seen: Option<u32> = None;
     let mut answers = 0;
