@@ -12,6 +12,7 @@ use super::{der, manifest, pem};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kubepki_sealed::{Sealed, danger};
+use kubepki_x509::Certificate;
 use std::sync::Arc;
 
 /// What was found in one source.
@@ -60,10 +61,12 @@ pub fn inspect(contents: &Sealed, source: &Arc<Source>, secrets: &dyn Secrets) -
             let message = format!("only {label} in it, which is not shown");
             collector.problem("nothing-found", &message);
         } else if bytes.first() == Some(&der::SEQUENCE) {
-            collector.problem(
-                "unknown-format",
-                "binary, but no certificate, request, key, PKCS#7 or PKCS#12",
-            );
+            let known = "no certificate, request, key, PKCS#7 or PKCS#12";
+            let why = match Certificate::from_der(bytes) {
+                Ok(_) => String::new(),
+                Err(error) => format!("; {error}"),
+            };
+            collector.problem("unknown-format", &format!("binary, but {known}{why}"));
         } else {
             collector.problem(
                 "unknown-format",
