@@ -19,6 +19,7 @@ mod debian;
 mod fixture;
 mod host;
 mod image;
+mod interrupt;
 mod kubernetes;
 mod layers;
 mod mounts;
