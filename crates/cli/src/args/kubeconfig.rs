@@ -30,7 +30,8 @@ pub struct KubeconfigArgs {
 
     /// The API server's URL
     ///
-    /// By default that of this host's admin.conf, or else of another kubeconfig of kubeadm's.
+    /// By default that of this host's admin.conf, or else of another kubeconfig of kubeadm's, or
+    /// else the address that its own API server advertises.
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
 

@@ -1,7 +1,7 @@
 //! `kubepki kubeconfig`: one user's kubeconfig, signed by the cluster's CA.
 
 use super::init::failed;
-use super::wiring::Outside;
+use super::wiring::{self, Outside};
 use crate::args::KubeconfigArgs;
 use crate::context::{Context, host_error};
 use crate::error::{API_VERSION, CliError};
@@ -9,12 +9,14 @@ use crate::exit_code::ExitCode;
 use jiff::Timestamp;
 use kubepki_core::formats::kubeconfig::Kubeconfig;
 use kubepki_core::layouts::KUBEADM;
+use kubepki_core::model::ComponentKind;
 use kubepki_engine::founding::{ClientRequest, client_kubeconfig};
 use kubepki_engine::ports::{FILE_LIMIT, FileAttributes, HostErrorKind, HostRead, HostWrite};
 use kubepki_sealed::{Sealed, danger};
 use kubepki_x509::Certificate;
 use serde::Serialize;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Makes a kubeconfig.
@@ -32,7 +34,7 @@ pub fn run(context: &Context, args: &KubeconfigArgs) -> Result<ExitCode, CliErro
     let outside = Outside::new(context);
     let host = outside.host();
     let folder = context.host_path(&args.ca_dir)?;
-    let (server, cluster) = server(host, args, &folder)?;
+    let (server, cluster) = server(context, host, args, &folder)?;
     let lifetime = |error| CliError::new("lifetime", error);
     let not_before = args.not_before.resolve(context.now()).map_err(lifetime)?;
     let not_after = args.validity.resolve(context.now()).map_err(lifetime)?;
@@ -76,8 +78,10 @@ pub fn run(context: &Context, args: &KubeconfigArgs) -> Result<ExitCode, CliErro
     Ok(ExitCode::Fine)
 }
 
-/// The server and the cluster's name: as given, else as this host's own kubeconfigs say.
+/// The server and the cluster's name: as given, else as this host's own kubeconfigs say, else as its
+/// API server's flags do.
 fn server(
+    context: &Context,
     host: &dyn HostRead,
     args: &KubeconfigArgs,
     ca_folder: &Path,
@@ -108,8 +112,23 @@ fn server(
             }
         }
     }
+    // A host that cannot be looked at is one that says nothing.
+    let inventory = wiring::inventory(context, host, &args.ca_dir).ok();
+    let apiserver = inventory
+        .as_ref()
+        .and_then(|it| it.component(ComponentKind::KubeApiserver));
+    let address = apiserver.and_then(|it| it.flags.one("advertise-address")?.parse().ok());
+    if let (Some(apiserver), Some(address)) = (apiserver, address) {
+        let port = apiserver
+            .flags
+            .one("secure-port")
+            .and_then(|port| port.parse().ok());
+        let socket = SocketAddr::new(address, port.unwrap_or(6443));
+        let cluster = args.cluster_name.clone().unwrap_or_else(default_cluster);
+        return Ok((format!("https://{socket}"), cluster));
+    }
     Err(
-        CliError::usage("--server is needed: no kubeconfig of this host names one")
+        CliError::usage("--server is needed: no kubeconfig or API server of this host names one")
             .hint("the URL that users reach the API server at, e.g. https://k8s.example.com:6443"),
     )
 }

@@ -167,6 +167,17 @@ fn without_a_server_or_a_key_it_says_what_is_missing() {
         "{}",
         lost.stderr
     );
+    // A host without kubeadm's kubeconfigs still says where its API server is.
+    office.here.write("alone/etc/hostname", "cp1\n");
+    office.here.write(
+        "alone/etc/kubernetes/manifests/kube-apiserver.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: kube-apiserver}\nspec:\n  containers:\n\
+         \x20 - name: kube-apiserver\n    command: [kube-apiserver, '--advertise-address=fd00::7', \
+         --secure-port=8443]\n",
+    );
+    let found = office.here.kubepki(&words);
+    assert_eq!(found.code, 0, "{}", found.stderr);
+    assert_eq!(field_of(&found.stdout, "server"), "https://[fd00::7]:8443");
     std::fs::remove_file(office.here.path("pki/ca.key")).unwrap();
     let keyless = office.jane(&[]);
     assert_eq!(keyless.code, 1);
