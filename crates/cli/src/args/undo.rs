@@ -68,7 +68,7 @@ pub struct BackupCreateArgs {
 /// Arguments of `kubepki backup diff`.
 #[derive(Args, Debug)]
 pub struct BackupDiffArgs {
-    /// The archive; the last one by default
+    /// The archive; by default the last one that `undo` or `restore` did not make
     #[arg(value_name = "ARCHIVE")]
     pub archive: Option<PathBuf>,
 
@@ -86,7 +86,7 @@ What was there then is written back with its owner, mode and time; what was abse
 The manifests of static pods come back only when they are named: a renewal changes nothing in them \
 but the annotation that restarts the pod.")]
 pub struct RestoreArgs {
-    /// The archive; the last one by default
+    /// The archive; by default the last one that `undo` or `restore` did not make
     #[arg(long, value_name = "ARCHIVE")]
     pub archive: Option<PathBuf>,
 

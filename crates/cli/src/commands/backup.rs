@@ -9,7 +9,7 @@ use crate::exit_code::ExitCode;
 use crate::output::{self, BAD, Cell, Column, DIM, GOOD, NAME, Table, WARN};
 use kubepki_core::model::Inventory;
 use kubepki_engine::apply::backup::{
-    self, Archive, BackupError, Kind, PathState, Protection, Written,
+    self, Archive, BackupError, Kind, Listed, PathState, Protection, Written,
 };
 use kubepki_engine::apply::{self, RunId};
 use kubepki_engine::ports::{HostRead, HostWrite};
@@ -290,7 +290,7 @@ fn diff(context: &Context, args: &BackupDiffArgs) -> Result<ExitCode, CliError> 
     Ok(ExitCode::Fine)
 }
 
-/// The archive that is named, or the newest of the host.
+/// The archive that is named, or the newest of the host that no restoration made.
 pub fn archive_path(
     context: &Context,
     host: &dyn HostRead,
@@ -299,8 +299,21 @@ pub fn archive_path(
     if let Some(path) = named {
         return context.host_path(path);
     }
-    let newest = backup::list(host).map_err(|error| refused(&error))?.pop();
-    newest.map(|listed| listed.path).ok_or_else(|| {
+    let archives = backup::list(host).map_err(|error| refused(&error))?;
+    // What a restoration saved is for undoing it: taken here, restoring twice would go to and fro.
+    let history = apply::history(host).map_err(|error| apply_failed(&error))?;
+    let of_restoration = |listed: &&Listed| {
+        let manifest = listed.manifest.as_ref().ok().and_then(Option::as_ref);
+        let record = history
+            .iter()
+            .find(|record| record.backup.as_ref() == Some(&listed.path));
+        let verb = manifest
+            .map(|manifest| manifest.verb.as_str())
+            .or(record.map(|record| record.verb.as_str()));
+        matches!(verb, Some("undo" | "restore"))
+    };
+    let newest = archives.iter().rfind(|listed| !of_restoration(listed));
+    newest.map(|listed| listed.path.clone()).ok_or_else(|| {
         CliError::new("no-backup", "there is no backup on this host")
             .hint("name an archive, or make one with `kubepki backup create`")
     })

@@ -16,6 +16,7 @@
     reason = "each test program uses a part of it"
 )]
 
+mod copy;
 mod facts;
 mod issue;
 mod kubeadm;

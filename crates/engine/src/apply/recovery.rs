@@ -45,6 +45,8 @@ pub fn history(host: &dyn HostRead) -> Result<Vec<Record>, ApplyError> {
     for path in store::journals(host)? {
         runs.extend(store::read(host, path)?.record);
     }
+    // Names tell seconds; a script may do and undo within one.
+    runs.sort_by_key(|record| record.started_at);
     Ok(runs)
 }
 
@@ -95,6 +97,7 @@ fn take_up<'h>(
 ) -> Result<Transaction<'h>, ApplyError> {
     let holder = store::holder_name(runner.process, "recover", runner.now);
     let lock: Box<dyn HostLock> = store::lock(host, &holder)?;
+    store::prepare(host)?;
     let mut runs = open_runs(host)?.into_iter();
     let (found, record) = runs
         .find(|(_, record)| record.id == *id)

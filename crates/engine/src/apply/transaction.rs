@@ -341,6 +341,16 @@ impl<'h> Transaction<'h> {
             .map_err(|_| self.wrong_stage("open"))
     }
 
+    /// Also one that was completed and not yet journaled.
+    fn remove_backup(&self) -> Result<(), ApplyError> {
+        for name in self.host.list(Path::new(store::BACKUPS))? {
+            if name.starts_with(self.record.id.as_str()) {
+                self.host.remove(&Path::new(store::BACKUPS).join(name))?;
+            }
+        }
+        Ok(())
+    }
+
     fn surroundings(&self) -> Surroundings<'_> {
         Surroundings {
             host: self.host,
@@ -369,9 +379,12 @@ impl Drop for Transaction<'_> {
         if self.record.finished.is_some() || self.record.stage() != Stage::Staging {
             return;
         }
-        // Nothing was changed, so nothing is worth remembering. What fails here is left for the
-        // next run, which finds the journal.
-        let _ = self.discard().and_then(|()| self.journal.remove());
+        // Nothing was changed, so nothing is worth remembering, nor keeping a second copy of every
+        // key. What fails here is left for the next run, which finds the journal.
+        let _ = self
+            .discard()
+            .and_then(|()| self.remove_backup())
+            .and_then(|()| self.journal.remove());
     }
 }
 

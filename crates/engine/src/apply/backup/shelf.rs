@@ -118,7 +118,20 @@ pub fn list(host: &dyn HostRead) -> Result<Vec<Listed>, BackupError> {
             manifest,
         });
     }
+    listed.sort_by_cached_key(order);
     Ok(listed)
+}
+
+/// By the second in the name, then by the time inside, where that can be read.
+fn order(listed: &Listed) -> (String, Option<jiff::Timestamp>) {
+    let name = listed
+        .path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let second = name.split('-').next().unwrap_or_default().to_owned();
+    let manifest = listed.manifest.as_ref().ok().and_then(Option::as_ref);
+    (second, manifest.map(|manifest| manifest.time))
 }
 
 /// Reads an archive of the host and checks all of it.
