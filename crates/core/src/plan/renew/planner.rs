@@ -45,10 +45,7 @@ impl<'a> Planner<'a> {
                     let entry = entries
                         .iter()
                         .find(|entry| is_named(entry, name))
-                        .ok_or_else(|| Refusal::UnknownName {
-                            name: name.clone(),
-                            known: known(entries),
-                        })?;
+                        .ok_or_else(|| self.not_found(name))?;
                     if !selected.iter().any(|other| std::ptr::eq(*other, entry)) {
                         selected.push(entry);
                     }
@@ -67,6 +64,24 @@ impl<'a> Planner<'a> {
                     .is_none_or(|certificate| certificate.validity().remaining(self.now) < limit)
             })
             .collect())
+    }
+
+    fn not_found(&self, name: &str) -> Refusal {
+        let path = Path::new(name);
+        let is_authority = self.inventory.authorities.iter().any(|authority| {
+            authority.name == name
+                || authority.certificate_path == path
+                || authority.key_path.as_deref() == Some(path)
+        });
+        if is_authority {
+            return Refusal::Authority {
+                name: name.to_owned(),
+            };
+        }
+        Refusal::UnknownName {
+            name: name.to_owned(),
+            known: known(&self.inventory.entries),
+        }
     }
 
     /// What should be there and is not, or cannot be read, must not be passed over in silence.
@@ -289,9 +304,18 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// Whether a user means this entry: by its name, or by any path that is its own.
 fn is_named(entry: &Entry, name: &str) -> bool {
+    let path = Path::new(name);
+    let target = match &entry.holder {
+        Holder::CertificateStore { target, .. } => target.as_deref(),
+        _ => None,
+    };
     entry.name == name
-        || entry.holder.path() == Path::new(name)
+        || entry.holder.path() == path
+        || entry.holder.key_path() == Some(path)
+        || target == Some(path)
+        || entry.kubeconfig.as_deref() == Some(path)
         || (entry.role == Role::KubeletClient && name == "kubelet.conf")
 }
 

@@ -17,6 +17,12 @@ pub enum Refusal {
         /// What there is.
         known: String,
     },
+    /// A CA was named among the certificates.
+    #[error("{name} is a certification authority: it is not renewed like what it signs")]
+    Authority {
+        /// As asked.
+        name: String,
+    },
     /// It cannot be renewed here.
     #[error("cannot renew {name}: {reason}")]
     NotRenewable {
@@ -62,6 +68,7 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownName { .. } => "unknown-certificate",
+            Self::Authority { .. } => "is-an-authority",
             Self::NotRenewable { reason, .. } => match reason {
                 NotRenewable::ExternalAuthority { .. } => "external-ca",
                 NotRenewable::ExpiredAuthority { .. } => "ca-expired",
@@ -88,6 +95,10 @@ impl Refusal {
                 ),
                 _ => None,
             },
+            Self::Authority { .. } => Some(
+                "an expired one is renewed with its own key by `kubepki renew all --renew-expired-ca`"
+                    .to_owned(),
+            ),
             Self::KeyNotReusable { .. } => Some("leave out `--key reuse` to have a new key made".to_owned()),
             _ => None,
         }
