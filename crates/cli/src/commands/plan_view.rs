@@ -31,7 +31,7 @@ fn write(writer: &mut dyn Write, plan: &Plan, width: Option<usize>) -> Result<()
     )?;
     let rows: Vec<Vec<Cell>> = plan.issuances.iter().map(row).collect();
     let columns = vec![
-        Column::shrinking("RENEW", 20),
+        Column::fixed("RENEW"),
         Column::fixed("NOW ENDS"),
         Column::fixed("NEW END"),
         Column::fixed("KEY"),
@@ -118,9 +118,10 @@ fn row(issuance: &Issuance) -> Vec<Cell> {
         Origin::Certificate { not_after, .. } => day(*not_after),
         Origin::Client { .. } => "-".to_owned(),
     };
-    let key = match &issuance.key {
-        KeyChoice::Generate { key_type } => format!("new {key_type}"),
-        KeyChoice::Reuse => "kept".to_owned(),
+    let key = match (&issuance.signer, &issuance.key) {
+        (Signer::Installed { .. }, _) => "as brought".to_owned(),
+        (_, KeyChoice::Generate { key_type }) => format!("new {key_type}"),
+        (_, KeyChoice::Reuse) => "kept".to_owned(),
     };
     let (signer, into, end) = match &issuance.signer {
         Signer::Authority { name, .. } => (name.clone(), None, day(issuance.not_after)),
@@ -131,8 +132,8 @@ fn row(issuance: &Issuance) -> Vec<Cell> {
             Some(directory.join(format!("{}.csr", issuance.file_stem()))),
             "as signed".to_owned(),
         ),
-        Signer::Installed { directory, .. } => (
-            format!("{}", directory.display()),
+        Signer::Installed { .. } => (
+            "somebody else".to_owned(),
             None,
             "as signed".to_owned(),
         ),
