@@ -9,6 +9,7 @@ use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use kubepki_adapters::host::LocalHost;
 use kubepki_core::plan::{NameEdits, Plan, Refusal, RenewRequest, Selection, plan_renewal};
+use kubepki_engine::execute::basis;
 use kubepki_engine::ports::{FileAttributes, HostRead, HostWrite};
 use kubepki_sealed::{Sealed, danger};
 use std::path::Path;
@@ -82,6 +83,8 @@ pub fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitCode, CliError> 
         context.note("the plan is empty");
         return Ok(ExitCode::Fine);
     }
+    // A plan that no longer fits is refused before anybody is asked to confirm it.
+    basis::check(outside.host(), &plan).map_err(|error| run::failed(&error))?;
     run::propose(context, &carry, &inventory, &plan).map(|code| in_full(&plan, code))
 }
 

@@ -212,8 +212,13 @@ fn tell(context: &Context, plan: &Plan, outcome: &Outcome) -> Result<ExitCode, C
     };
     context.note(format_args!("\nrun {}: {done}", outcome.id));
     if let Some(backup) = &outcome.backup {
+        // A plain `undo` passes over undoings.
+        let undo = match plan.verb.as_str() {
+            "undo" => format!("kubepki undo {}", outcome.id),
+            _ => "kubepki undo".to_owned(),
+        };
         context.note(format_args!(
-            "the old files are in {}; `kubepki undo` brings them back",
+            "the old files are in {}; `{undo}` brings them back",
             backup.display()
         ));
     }
@@ -235,11 +240,9 @@ fn show_checks(context: &Context, outcome: &Outcome) -> Result<(), CliError> {
             (true, true) => (GOOD, "ok"),
             (true, false) => (DIM, "not asked"),
         };
-        writeln!(
-            stdout,
-            "{style}{word:9}{style:#} {}: {}",
-            check.what, check.found
-        )?;
+        // The word before it says already that it was not asked.
+        let found = check.found.trim_start_matches("not asked: ");
+        writeln!(stdout, "{style}{word:9}{style:#} {}: {found}", check.what)?;
     }
     for reason in &outcome.left_alone {
         writeln!(stdout, "{DIM}left      {DIM:#} {reason}")?;
@@ -266,7 +269,8 @@ fn not_verified(outcome: &Outcome) -> CliError {
     .hint("`kubepki undo` brings the old files back; `kubepki status` shows how things stand")
 }
 
-fn failed(error: &ExecuteError) -> CliError {
+/// An error of a run, with what to do about it.
+pub fn failed(error: &ExecuteError) -> CliError {
     match error {
         ExecuteError::Apply(error) => apply_failed(error),
         ExecuteError::Host(error) | ExecuteError::Backup(BackupError::Host(error)) => {

@@ -7,7 +7,7 @@ use crate::args::{RestoreArgs, RestoreChoice, UndoArgs};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
-use kubepki_core::model::Inventory;
+use kubepki_core::model::{Holder, Inventory};
 use kubepki_core::plan::restore::is_manifest;
 use kubepki_core::plan::{Plan, Restoration, plan_restoration};
 use kubepki_engine::apply::backup::{self, Archive, PathState};
@@ -107,6 +107,32 @@ fn bring_back(
     verb: &str,
     restoration: Restoration,
 ) -> Result<ExitCode, CliError> {
+    let encrypted = restoration
+        .archive
+        .extension()
+        .is_some_and(|it| it == "age");
+    if encrypted && how.backup.backup_recipient.is_empty() && !how.backup.no_backup {
+        context.note(
+            "the archive is encrypted, but the files as they are now will be saved in plain: --backup-recipient encrypts them too, --no-backup saves nothing",
+        );
+    }
+    for entry in &inventory.entries {
+        let named = |path: &Path| restoration.paths.iter().any(|it| it == path);
+        if let Holder::Files {
+            certificate,
+            key: Some(key),
+        } = &entry.holder
+            && named(certificate) != named(key)
+            && restoration.undoes.is_none()
+        {
+            context.note(format_args!(
+                "{}: {} and {} belong together, and only one of them comes back",
+                entry.name,
+                certificate.display(),
+                key.display()
+            ));
+        }
+    }
     let plan = plan_restoration(inventory, verb, restoration, !how.no_restart, context.now());
     run::propose(context, carry, inventory, &plan)
 }

@@ -234,7 +234,7 @@ impl<'a> Planner<'a> {
                     .iter()
                     .any(|entry| entry.kubeconfig.as_ref() == Some(&trust.kubeconfig));
             let is_renewed = self.is_renewed(authority);
-            if !is_renewed && !(is_selected && lacking(authority, trust) > 0) {
+            if !(is_renewed || is_selected && lacking(authority, trust) > 0) {
                 continue;
             }
             self.trust_updates.push(TrustUpdate {
