@@ -6,6 +6,8 @@ mod support;
 
 mod kept;
 mod renew_all;
+mod renew_expired_ca;
+mod renew_external_ca;
 mod renew_formats;
 mod renew_kubeconfigs;
 mod renew_kubelet;

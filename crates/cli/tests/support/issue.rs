@@ -32,6 +32,8 @@ pub struct Issue<'a> {
     pub extensions: &'a str,
     /// Hexadecimal; random when missing.
     pub serial: Option<&'a str>,
+    /// Whether the extensions that a request asks for are granted.
+    pub as_requested: bool,
 }
 
 impl Default for Issue<'_> {
@@ -44,6 +46,7 @@ impl Default for Issue<'_> {
             key: KeyKind::EcP256,
             extensions: "",
             serial: None,
+            as_requested: false,
         }
     }
 }
@@ -117,11 +120,15 @@ impl Tree {
             "-extfile",
             "extensions",
         ];
+        let mut text = CONFIGURATION.to_owned();
         if let Some(serial) = issue.serial {
             fs::write(scratch.join("serial"), format!("{serial}\n")).unwrap();
-            let text = CONFIGURATION.replace("rand_serial=yes\n", "");
-            fs::write(scratch.join("openssl.cnf"), text).unwrap();
+            text = text.replace("rand_serial=yes\n", "");
         }
+        if issue.as_requested {
+            text = text.replace("copy_extensions=none", "copy_extensions=copy");
+        }
+        fs::write(scratch.join("openssl.cnf"), text).unwrap();
         let (ca, ca_key, own);
         match issue.by {
             Some(base) => {

@@ -225,6 +225,7 @@ impl Builder {
             key: self.key,
             extensions,
             serial: None,
+            as_requested: false,
         }
     }
 
@@ -282,6 +283,7 @@ impl Builder {
             extensions: "keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign\n\
                          basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash",
             serial: Some("00"),
+            as_requested: false,
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Every check takes values and returns findings; none of them knows where the values came from.
 
-use crate::assess::renewable::is_self_made;
+use crate::assess::renewable::{fits, is_self_made};
 use crate::assess::trust::{lacking, trust_authority};
 use crate::model::{Authority, Entry, Finding, Holder, Inventory, KeyState, Role, Severity};
 use jiff::{SignedDuration, Timestamp};
@@ -88,7 +88,13 @@ pub fn authority(authority: &Authority, now: Timestamp, thresholds: &Thresholds)
 }
 
 fn presence(entry: &Entry, findings: &mut Vec<Finding>) {
-    if let Some(problem) = &entry.problem {
+    if entry.is_bootstrap_token() {
+        findings.push(Finding::new(
+            "bootstrap-token",
+            Severity::Info,
+            "its user is a bootstrap token: nothing needs it once the kubelet has its certificate",
+        ));
+    } else if let Some(problem) = &entry.problem {
         findings.push(Finding::new("unreadable", Severity::Critical, problem));
     } else if entry.chain.is_empty() && entry.required {
         findings.push(Finding::new(
@@ -143,26 +149,16 @@ fn signed_by_known_authority(
 ) {
     let expected = entry.expected_authority.as_deref();
     match inventory.issuer_of(certificate) {
-        Some((found, _)) => {
-            if let Some(expected) = expected.filter(|name| *name != found.name) {
-                // The same CA file under two names (one CA for cluster and etcd) is no fault.
-                let same = inventory.authority(expected).is_some_and(|authority| {
-                    authority.certificates.iter().any(|ca| {
-                        found
-                            .certificates
-                            .iter()
-                            .any(|other| other.public_key() == ca.public_key())
-                    })
-                });
-                if !same {
-                    findings.push(Finding::new(
-                        "signed-by-other-ca",
-                        Severity::Critical,
-                        format!("signed by {}, expected {expected}", found.name),
-                    ));
-                }
-            }
-        }
+        Some((found, _)) if !fits(inventory, entry, found) => findings.push(Finding::new(
+            "signed-by-other-ca",
+            Severity::Critical,
+            format!(
+                "signed by {}, expected {}",
+                found.name,
+                expected.unwrap_or_default()
+            ),
+        )),
+        Some(_) => {}
         None if is_self_made(entry) && entry.role == Role::KubeletServing => {}
         None => {
             let Some(authority) = expected.and_then(|name| inventory.authority(name)) else {

@@ -1,8 +1,8 @@
 //! Whether an entry can be renewed on this host, and by which authority.
 //!
-//! An entry's authority is the one that really signed it (name and signature). Only when none of the
-//! known ones did is the layout's expectation taken: the copy of a foreign CA's certificate is then
-//! renewed by the CA that its readers trust.
+//! An entry's authority is the one that really signed it (name and signature), if that is one that
+//! its readers can be expected to trust. Otherwise the layout's expectation is taken: what a foreign
+//! CA signed, or etcd's where the cluster's belongs, is renewed by the CA that its readers trust.
 
 use crate::model::{Authority, Entry, Holder, Inventory, KeyState, Role};
 use jiff::Timestamp;
@@ -97,6 +97,11 @@ pub fn signing_authority<'a>(
         if entry.role == Role::KubeletClient && inventory.node_name.is_some() {
             return expected_authority(inventory, entry, "").and_then(|a| usable(a, now));
         }
+        if entry.is_bootstrap_token() {
+            return Err(NotRenewable::NoCertificate {
+                reason: format!("{} holds a bootstrap token", entry.holder.path().display()),
+            });
+        }
         return Err(NotRenewable::NoCertificate {
             reason: entry
                 .problem
@@ -113,7 +118,7 @@ pub fn signing_authority<'a>(
             certificate: certificate.display().to_string(),
         });
     }
-    if let Some((authority, _)) = inventory.issuer_of(certificate) {
+    if let Some(authority) = fitting_signer(inventory, entry, certificate) {
         return usable(authority, now);
     }
     if entry.role == Role::KubeletServing && is_self_made(entry) {
@@ -121,6 +126,40 @@ pub fn signing_authority<'a>(
     }
     let issuer = certificate.issuer().to_string();
     expected_authority(inventory, entry, &issuer).and_then(|authority| usable(authority, now))
+}
+
+/// The authority that signed the entry if it fits, else the one that should have.
+pub fn authority_for<'a>(inventory: &'a Inventory, entry: &Entry) -> Option<&'a Authority> {
+    entry
+        .certificate()
+        .and_then(|certificate| fitting_signer(inventory, entry, certificate))
+        .or_else(|| inventory.authority(entry.expected_authority.as_deref()?))
+}
+
+fn fitting_signer<'a>(
+    inventory: &'a Inventory,
+    entry: &Entry,
+    certificate: &Certificate,
+) -> Option<&'a Authority> {
+    let (authority, _) = inventory.issuer_of(certificate)?;
+    fits(inventory, entry, authority).then_some(authority)
+}
+
+/// Whether those who read the entry can be expected to trust `signer`: it is of the kind that the
+/// layout expects, or the same CA under another name.
+pub fn fits(inventory: &Inventory, entry: &Entry, signer: &Authority) -> bool {
+    let Some(expected) = entry
+        .expected_authority
+        .as_deref()
+        .and_then(|name| inventory.authority(name))
+    else {
+        return true;
+    };
+    expected.role == signer.role
+        || expected.certificates.iter().any(|ca| {
+            let mut others = signer.certificates.iter();
+            others.any(|other| other.public_key() == ca.public_key())
+        })
 }
 
 /// Whether the chain ends in its own self-signed certificate, as the kubelet's `kubelet.crt` does.

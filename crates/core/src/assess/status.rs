@@ -175,7 +175,12 @@ pub fn assess(inventory: &Inventory, now: Timestamp, thresholds: &Thresholds) ->
         certificates: inventory
             .entries
             .iter()
-            .filter(|entry| entry.required || !entry.chain.is_empty() || entry.problem.is_some())
+            .filter(|entry| {
+                entry.required
+                    || !entry.chain.is_empty()
+                    || entry.problem.is_some()
+                    || entry.is_bootstrap_token()
+            })
             .map(|entry| certificate_row(inventory, entry, now, thresholds))
             .collect(),
         certificate_authorities: inventory
@@ -212,7 +217,7 @@ fn certificate_row(
         externally_managed: inventory
             .authority(&ca_name)
             .is_some_and(Authority::is_external),
-        missing: certificate.is_none() && entry.problem.is_none(),
+        missing: certificate.is_none() && entry.problem.is_none() && !entry.is_bootstrap_token(),
         role: entry.role,
         path: entry.holder.path().display().to_string(),
         link_target: match &entry.holder {

@@ -64,6 +64,15 @@ pub enum ExecuteError {
         /// What does not fit: expected and found.
         reason: String,
     },
+    /// A request would take the place of an earlier one, and its key that one's.
+    #[error(
+        "{} is there already: a certificate for it may be on its way; take another folder",
+        path.display()
+    )]
+    AlreadyThere {
+        /// The file.
+        path: PathBuf,
+    },
     /// The plan names something that cannot be (an unknown key type, a damaged name).
     #[error("the plan's {name}: {reason}")]
     Plan {
@@ -94,6 +103,7 @@ impl ExecuteError {
             Self::Issue { source, .. } => source.code(),
             Self::Format { .. } => "format",
             Self::Install { .. } => "install-mismatch",
+            Self::AlreadyThere { .. } => "already-exists",
             Self::Plan { .. } => "plan",
             Self::Apply(source) => source.code(),
             Self::Backup(source) => source.code(),

@@ -7,9 +7,10 @@ use super::error::ExecuteError;
 use super::mint::{Minted, certificates, key_error, old_certificate};
 use crate::ports::FILE_LIMIT;
 use crate::ports::HostRead;
-use kubepki_core::plan::{Issuance, Origin};
+use jiff::Timestamp;
+use kubepki_core::plan::{Issuance, Origin, names};
 use kubepki_keys::PrivateKey;
-use kubepki_x509::{Certificate, ExtendedKeyUsage, GeneralName};
+use kubepki_x509::{Certificate, ExtendedKeyUsage, GeneralName, KeyUsage, Name, ValidityState};
 use std::path::Path;
 
 /// Takes `NAME.crt` and `NAME.key` from `directory`.
@@ -18,6 +19,7 @@ pub(super) fn take(
     issuance: &Issuance,
     directory: &Path,
     authority: Option<&Path>,
+    now: Timestamp,
 ) -> Result<Minted, ExecuteError> {
     let certificate_path = directory.join(format!("{}.crt", issuance.file_stem()));
     let key_path = directory.join(format!("{}.key", issuance.file_stem()));
@@ -40,16 +42,30 @@ pub(super) fn take(
             key_path.display()
         )));
     }
-    if certificate.validity().not_after <= issuance.not_before {
-        return Err(refuse(format!(
-            "it has expired already, at {}",
-            certificate.validity().not_after
-        )));
+    let validity = certificate.validity();
+    match validity.state(now) {
+        ValidityState::Valid => {}
+        ValidityState::Expired => {
+            return Err(refuse(format!(
+                "it has expired already, at {}",
+                validity.not_after
+            )));
+        }
+        ValidityState::NotYetValid => {
+            return Err(refuse(format!(
+                "it is not valid before {}",
+                validity.not_before
+            )));
+        }
     }
-    if let Origin::Certificate { .. } = &issuance.origin {
-        let old = old_certificate(host, issuance)?;
-        same_content(&old, certificate, issuance).map_err(refuse)?;
-    }
+    let expected = match &issuance.origin {
+        Origin::Certificate { .. } => Expected::of(&old_certificate(host, issuance)?, issuance),
+        Origin::Client {
+            common_name,
+            organizations,
+        } => Expected::client(common_name, organizations, issuance),
+    };
+    expected.check(certificate).map_err(refuse)?;
     if let Some(bundle) = authority {
         let authorities = certificates(bundle, &host.read(bundle, FILE_LIMIT)?)?;
         let signed = authorities.iter().any(|ca| leads_to(&chain, ca));
@@ -82,43 +98,89 @@ fn leads_to(chain: &[Certificate], ca: &Certificate) -> bool {
     false
 }
 
-fn same_content(old: &Certificate, new: &Certificate, issuance: &Issuance) -> Result<(), String> {
-    if old.subject() != new.subject() {
-        return Err(format!(
-            "its subject is {}, expected {}",
-            new.subject(),
-            old.subject()
-        ));
-    }
-    let expected: Vec<String> = match &issuance.subject_alt_names {
-        Some(names) => names.clone(),
-        None => shown(&old.subject_alt_names()),
-    };
-    let found = shown(&new.subject_alt_names());
-    let lacking: Vec<&String> = expected
-        .iter()
-        .filter(|name| !found.contains(name))
-        .collect();
-    if !lacking.is_empty() {
-        return Err(format!(
-            "it lacks the names {lacking:?}; it holds {found:?}"
-        ));
-    }
-    let usages = |certificate: &Certificate| -> Vec<ExtendedKeyUsage> {
-        certificate.extended_key_usage().unwrap_or_default()
-    };
-    let found = usages(new);
-    let lacking: Vec<String> = usages(old)
-        .iter()
-        .filter(|usage| !found.contains(usage))
-        .map(ToString::to_string)
-        .collect();
-    if !lacking.is_empty() {
-        return Err(format!("it lacks the extended key usages {lacking:?}"));
-    }
-    Ok(())
+/// What the old certificate said and the new one must say.
+struct Expected {
+    subject: Name,
+    names: Vec<String>,
+    usages: Vec<ExtendedKeyUsage>,
+    is_ca: bool,
 }
 
-fn shown(names: &[GeneralName]) -> Vec<String> {
-    names.iter().map(ToString::to_string).collect()
+impl Expected {
+    fn of(old: &Certificate, issuance: &Issuance) -> Self {
+        Self {
+            subject: old.subject().clone(),
+            names: match &issuance.subject_alt_names {
+                Some(names) => names.clone(),
+                None => spelled(&old.subject_alt_names()),
+            },
+            usages: old.extended_key_usage().unwrap_or_default(),
+            is_ca: old.is_ca(),
+        }
+    }
+
+    fn client(common_name: &str, organizations: &[String], issuance: &Issuance) -> Self {
+        let organizations: Vec<&str> = organizations.iter().map(String::as_str).collect();
+        Self {
+            subject: Name::common(common_name, &organizations),
+            names: issuance.subject_alt_names.clone().unwrap_or_default(),
+            usages: vec![ExtendedKeyUsage::ClientAuth],
+            is_ca: false,
+        }
+    }
+
+    fn check(&self, new: &Certificate) -> Result<(), String> {
+        // Signers write the same words as other string types, and Kubernetes compares words.
+        if self.subject.to_string() != new.subject().to_string() {
+            return Err(format!(
+                "its subject is {}, expected {}",
+                new.subject(),
+                self.subject
+            ));
+        }
+        if new.is_ca() && !self.is_ca {
+            return Err("it is a CA certificate, expected an end-entity certificate".to_owned());
+        }
+        let found = spelled(&new.subject_alt_names());
+        let lacking: Vec<&str> = self
+            .names
+            .iter()
+            .filter(|name| !found.contains(name))
+            .map(String::as_str)
+            .collect();
+        if !lacking.is_empty() {
+            return Err(format!(
+                "it lacks the names {}; it holds {}",
+                lacking.join(", "),
+                if found.is_empty() {
+                    "none".to_owned()
+                } else {
+                    found.join(", ")
+                }
+            ));
+        }
+        let found = new.extended_key_usage().unwrap_or_default();
+        let lacking: Vec<String> = self
+            .usages
+            .iter()
+            .filter(|usage| !found.contains(usage))
+            .map(ToString::to_string)
+            .collect();
+        if !lacking.is_empty() {
+            return Err(format!(
+                "it lacks the extended key usages {}",
+                lacking.join(", ")
+            ));
+        }
+        match new.key_usage() {
+            Some(usage) if !usage.contains(KeyUsage::DIGITAL_SIGNATURE) => {
+                Err("its key usage lacks digitalSignature, which TLS demands".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn spelled(names: &[GeneralName]) -> Vec<String> {
+    names.iter().map(names::spelled).collect()
 }

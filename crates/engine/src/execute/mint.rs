@@ -6,6 +6,7 @@
 use super::error::ExecuteError;
 use crate::ports::FILE_LIMIT;
 use crate::ports::HostRead;
+use jiff::Timestamp;
 use kubepki_core::model::Holder;
 use kubepki_core::plan::names;
 use kubepki_core::plan::{Issuance, KeyChoice, Origin, Plan, Signer};
@@ -30,13 +31,14 @@ pub struct Minted {
     pub key: Option<PrivateKey>,
 }
 
-/// Makes everything that `plan` issues, in the plan's order.
-pub fn mint(host: &dyn HostRead, plan: &Plan) -> Result<Vec<Minted>, ExecuteError> {
+/// Makes everything that `plan` issues, in the plan's order. What was signed elsewhere must be valid
+/// at `now`.
+pub fn mint(host: &dyn HostRead, plan: &Plan, now: Timestamp) -> Result<Vec<Minted>, ExecuteError> {
     let mut keys = generate_keys(&plan.issuances)?;
     let mut renewed: Vec<(String, Certificate)> = Vec::new();
     let mut minted = Vec::with_capacity(plan.issuances.len());
     for (issuance, key) in plan.issuances.iter().zip(keys.drain(..)) {
-        let made = one(host, issuance, key, &renewed)?;
+        let made = one(host, issuance, key, &renewed, now)?;
         if let (
             Signer::ItsOwnKey,
             Origin::Certificate {
@@ -57,6 +59,7 @@ fn one(
     issuance: &Issuance,
     key: Option<PrivateKey>,
     renewed: &[(String, Certificate)],
+    now: Timestamp,
 ) -> Result<Minted, ExecuteError> {
     match &issuance.signer {
         Signer::Authority {
@@ -98,7 +101,7 @@ fn one(
         Signer::Installed {
             directory,
             authority,
-        } => super::install::take(host, issuance, directory, authority.as_deref()),
+        } => super::install::take(host, issuance, directory, authority.as_deref(), now),
     }
 }
 

@@ -58,6 +58,12 @@ impl Drafts<'_> {
     fn issuance(&mut self, issuance: &Issuance, made: &Minted) -> Result<(), ExecuteError> {
         if let (Signer::Request { directory }, Some(request)) = (&issuance.signer, &made.request) {
             let stem = issuance.file_stem();
+            for ending in ["key", "csr", "crt"] {
+                let path = directory.join(format!("{stem}.{ending}"));
+                if self.host.symlink_metadata(&path).is_ok() {
+                    return Err(ExecuteError::AlreadyThere { path });
+                }
+            }
             if let Some(key) = &made.key {
                 let pem = key_pem(issuance, key, None)?;
                 self.new_file(directory.join(format!("{stem}.key")), pem, 0o600);

@@ -268,7 +268,7 @@ fn changes(execution: &Execution<'_>, plan: &Plan) -> Result<Vec<Change>, Execut
         return Ok(changes);
     }
     execution.progress.say("making keys and certificates");
-    let minted = mint(host, plan)?;
+    let minted = mint(host, plan, execution.ports.clock.now())?;
     render(host, plan, &minted)
 }
 

@@ -3,7 +3,7 @@
 use super::planner::{Planner, origin};
 use super::refusal::Refusal;
 use super::request::Selection;
-use crate::assess::renewable::{NotRenewable, SigningAuthority, signing_authority};
+use crate::assess::renewable::{NotRenewable, SigningAuthority, authority_for, signing_authority};
 use crate::model::{Authority, ComponentKind, Entry, Holder, KeyState, KubeconfigUser, Role};
 use crate::plan::document::{Issuance, KeyChoice, Origin, Signer};
 use crate::plan::names::spelled;
@@ -87,6 +87,7 @@ impl<'a> Planner<'a> {
                     .unwrap_or_default(),
             )?
             .map(|names| names.iter().map(spelled).collect());
+        self.notice_other_signer(entry, &signer);
         let (destination, point_kubeconfig) = self.destination(entry);
         let origin = match entry.certificate() {
             Some(certificate) => origin(&entry.holder, certificate),
@@ -164,14 +165,39 @@ impl<'a> Planner<'a> {
 
     /// The authority that signed the entry, else the one that should have.
     pub(super) fn authority_of(&self, entry: &Entry) -> Option<&'a Authority> {
-        entry
-            .certificate()
-            .and_then(|certificate| self.inventory.issuer_of(certificate))
-            .map(|(authority, _)| authority)
-            .or_else(|| {
-                self.inventory
-                    .authority(entry.expected_authority.as_deref()?)
-            })
+        authority_for(self.inventory, entry)
+    }
+
+    /// A certificate that changes its signer is worth a word: who trusts only the old one will not
+    /// believe it any more.
+    fn notice_other_signer(&mut self, entry: &Entry, signer: &Signer) {
+        let Signer::Authority { name, .. } = signer else {
+            return;
+        };
+        let (Some(certificate), Some(authority)) =
+            (entry.certificate(), self.inventory.authority(name))
+        else {
+            return;
+        };
+        let signed = authority
+            .certificates
+            .iter()
+            .any(|ca| certificate.verify_issued_by(ca).is_ok());
+        if signed {
+            return;
+        }
+        let until_now = match self.inventory.issuer_of(certificate) {
+            Some((other, _)) => format!("{} signed it until now", other.name),
+            None => format!(
+                "none of the authorities on this host signed it (issuer {})",
+                certificate.issuer()
+            ),
+        };
+        self.notice(
+            "other-signer",
+            &entry.name,
+            format!("{until_now}; {name} will"),
+        );
     }
 
     /// Whether nothing about the certificate needs a change: it was just renewed.
