@@ -18,7 +18,10 @@ fn kubepki(root: &Path, words: &[&str]) -> Output {
 fn object(root: &Path, words: &[&str]) -> Value {
     let output = kubepki(root, words);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("{words:?}: {error}: {}", String::from_utf8_lossy(&output.stderr))
+        panic!(
+            "{words:?}: {error}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
     })
 }
 
@@ -42,7 +45,10 @@ fn assert_valid(value: &Value) {
     // A schema that takes anything proves nothing: without a required field it must refuse.
     let mut crippled = value.clone();
     crippled.as_object_mut().unwrap().remove("apiVersion");
-    assert!(!validator.is_valid(&crippled), "{kind}: the schema takes anything");
+    assert!(
+        !validator.is_valid(&crippled),
+        "{kind}: the schema takes anything"
+    );
 }
 
 #[test]
@@ -51,7 +57,13 @@ fn what_is_written_is_what_the_schemas_say() {
     let root = folder.path();
     std::fs::create_dir(root.join("etc")).unwrap();
     std::fs::write(root.join("etc/hostname"), "cp1\n").unwrap();
-    let founding = ["init", "--advertise-address", "10.0.0.1", "--key-type", "ecdsa:p256"];
+    let founding = [
+        "init",
+        "--advertise-address",
+        "10.0.0.1",
+        "--key-type",
+        "ecdsa:p256",
+    ];
     assert_valid(&object(root, &founding));
     assert_valid(&object(root, &["status"]));
     // something unreadable and something missing are in the schema too
@@ -61,7 +73,13 @@ fn what_is_written_is_what_the_schemas_say() {
     assert_valid(&object(root, &["status"]));
 
     let plan = folder.path().join("plan.json");
-    let words = ["renew", "all", "--force", "--plan-out", plan.to_str().unwrap()];
+    let words = [
+        "renew",
+        "all",
+        "--force",
+        "--plan-out",
+        plan.to_str().unwrap(),
+    ];
     assert!(kubepki(root, &words).status.success());
     assert_valid(&serde_json::from_slice(&std::fs::read(&plan).unwrap()).unwrap());
 
@@ -76,4 +94,33 @@ fn what_is_written_is_what_the_schemas_say() {
     let refused = kubepki(root, &["renew", "nobody"]);
     assert_eq!(refused.status.code(), Some(1));
     assert_valid(&serde_json::from_slice(&refused.stderr).unwrap());
+}
+
+#[test]
+fn a_bootstrap_kubeconfig_is_shown_though_it_holds_no_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    std::fs::create_dir_all(root.join("etc/kubernetes")).unwrap();
+    std::fs::write(root.join("etc/hostname"), "w1\n").unwrap();
+    let bootstrap = "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+         clusters: [{name: k, cluster: {server: 'https://10.0.0.1:6443'}}]\n\
+         contexts: [{name: c, context: {cluster: k, user: t}}]\n\
+         users: [{name: t, user: {token: abcdef.0123456789abcdef}}]\n";
+    let path = root.join("etc/kubernetes/bootstrap-kubelet.conf");
+    std::fs::write(path, bootstrap).unwrap();
+    let output = kubepki(root, &["status"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        !text.contains("0123456789abcdef"),
+        "the token is shown: {text}"
+    );
+    let status: Value = serde_json::from_str(&text).unwrap();
+    assert_valid(&status);
+    let row = &status["certificates"][0];
+    assert_eq!(row["name"], "bootstrap-kubelet.conf");
+    assert_eq!(row["findings"][0]["code"], "bootstrap-token");
+    assert_eq!(row["renewable"], false);
+    assert!(row.get("missing").is_none(), "{row}");
+    let refused = kubepki(root, &["renew", "bootstrap-kubelet.conf"]);
+    assert_eq!(refused.status.code(), Some(1));
 }

@@ -132,11 +132,7 @@ fn row(issuance: &Issuance) -> Vec<Cell> {
             Some(directory.join(format!("{}.csr", issuance.file_stem()))),
             "as signed".to_owned(),
         ),
-        Signer::Installed { .. } => (
-            "somebody else".to_owned(),
-            None,
-            "as signed".to_owned(),
-        ),
+        Signer::Installed { .. } => ("somebody else".to_owned(), None, "as signed".to_owned()),
     };
     let into = into.map_or_else(
         || issuance.destination.to_string(),

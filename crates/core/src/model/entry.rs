@@ -147,6 +147,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether it is a kubeconfig whose user is a bootstrap token: there is no certificate, and
+    /// none is missed.
+    pub fn is_bootstrap_token(&self) -> bool {
+        self.role == Role::Bootstrap && self.chain.is_empty() && self.problem.is_none()
+    }
+
     /// The end-entity certificate.
     pub fn certificate(&self) -> Option<&Certificate> {
         self.chain.first()

@@ -27,6 +27,10 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Ent
                 flag: row.flag.to_owned(),
             };
             note_trust(reader, &path, Some(&used_by), entries);
+            if row.role == Role::Bootstrap {
+                bootstrap(reader, &path, vec![used_by], entries);
+                continue;
+            }
             if is_of_kubelet(row.role) {
                 continue;
             }
@@ -44,6 +48,10 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Ent
             continue;
         }
         note_trust(reader, &path, None, entries);
+        if row.role == Role::Bootstrap {
+            bootstrap(reader, &path, Vec::new(), entries);
+            continue;
+        }
         if is_of_kubelet(row.role) {
             continue;
         }
@@ -57,6 +65,34 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Ent
 /// The kubelet's own are looked at together with its certificate store.
 fn is_of_kubelet(role: Role) -> bool {
     matches!(role, Role::KubeletClient | Role::Bootstrap)
+}
+
+/// The kubelet's bootstrap kubeconfig, which is there until the kubelet has its certificate, and too
+/// often for good. Its user is a token: an entry without a certificate, worth showing all the same.
+fn bootstrap(reader: &mut Reader<'_>, path: &Path, used_by: Vec<UsedBy>, entries: &mut Entries) {
+    if reader.symlink_metadata(path).is_none() {
+        return;
+    }
+    let name = "bootstrap-kubelet.conf".to_owned();
+    let role = Role::Bootstrap;
+    let certificate = entry(reader, path, name.clone(), role, used_by.clone(), false);
+    let token = || Entry {
+        name,
+        role,
+        holder: Holder::Kubeconfig {
+            path: path.to_owned(),
+            user: String::new(),
+        },
+        used_by,
+        chain: Vec::new(),
+        key: KeyState::NotExpected,
+        kubeconfig: Some(path.to_owned()),
+        expected_authority: Some("ca".to_owned()),
+        problem: None,
+        embedded_copy: None,
+        required: false,
+    };
+    entries.add(reader, certificate.unwrap_or_else(token));
 }
 
 /// The entry of a kubeconfig's current user: embedded, or the files it names. `None` when the user
