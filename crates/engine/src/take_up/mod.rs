@@ -8,6 +8,7 @@
 //! - [`take_up`] one component, [`in_order`] the order of several
 //! - `reload`, `restart` the two ways; `static_pod` and `parking` what is done to manifests
 //! - `sure` new process and health; `health` one question; `processes` whose process is whose
+//! - `lingering` old containers that the kubelet does not end
 //! - `log_tail` a component's last words, for errors
 //!
 //! Not here: which component must take up what, and how (`kubepki_core::plan`).
@@ -15,6 +16,7 @@
 mod component;
 mod error;
 pub(crate) mod health;
+mod lingering;
 mod log_tail;
 mod order;
 mod parking;

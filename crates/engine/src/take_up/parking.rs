@@ -6,6 +6,7 @@
 
 use super::component::Done;
 use super::error::TakeUpError;
+use super::lingering::Lingering;
 use super::processes;
 use super::setting::{How, Setting};
 use super::static_pod::{self, Manifest, dot_file, folder_above};
@@ -19,8 +20,8 @@ use std::time::Duration;
 const PARKED: &str = "kubepki-parked";
 const STAGED: &str = "kubepki-staged";
 
-/// The API server drains for up to 30 s.
-const END_BOUND: Duration = Duration::from_secs(60);
+/// The API server drains for up to 30 s, and a kubelet may be late to tell it to end.
+const END_BOUND: Duration = Duration::from_secs(120);
 
 /// Restarts etcd by `restart` while the API server of this host is parked.
 pub fn without_api_server(
@@ -49,6 +50,7 @@ pub fn without_api_server(
     setting
         .progress
         .say("kube-apiserver: parking it while etcd is restarted");
+    let mut lingering = Lingering::new(ports, api_server.kind, container);
     let parked = match Parked::park(ports.host, &manifest.path) {
         Ok(parked) => parked,
         Err(error) => {
@@ -59,8 +61,9 @@ pub fn without_api_server(
             return Ok(done);
         }
     };
-    let restarted = wait_until_ended(ports, setting, api_server, &running).and_then(|()| restart());
-    if !was_healthy {
+    let restarted = wait_until_ended(ports, setting, api_server, &running, &mut lingering)
+        .and_then(|()| restart());
+    if !was_healthy || lingering.is_stopped() {
         // It may be in the kubelet's back-off, which a new annotation escapes. Without it the pod
         // only comes back later.
         static_pod::annotate_parked(ports, &manifest, &parked.parked).unwrap_or(());
@@ -206,6 +209,7 @@ fn wait_until_ended(
     setting: &Setting<'_>,
     api_server: &Component,
     running: &[u32],
+    lingering: &mut Lingering<'_>,
 ) -> Result<(), TakeUpError> {
     let mut last = running.first().copied().unwrap_or_default();
     wait::until(
@@ -220,6 +224,12 @@ fn wait_until_ended(
                 None => Ok(()),
                 Some(process) => {
                     last = process.pid;
+                    // One that drains has closed its listener.
+                    let drains = health::ask(ports, api_server, setting)
+                        .is_err_and(|it| it.status.is_none());
+                    if !drains {
+                        lingering.stop_when_due(ports, setting);
+                    }
                     Err(format!("process {last} still runs"))
                 }
             }

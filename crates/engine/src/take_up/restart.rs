@@ -2,6 +2,7 @@
 
 use super::component::Done;
 use super::error::TakeUpError;
+use super::lingering::{Lingering, STOP_GRACE};
 use super::parking;
 use super::processes;
 use super::setting::{How, Setting};
@@ -101,6 +102,7 @@ impl Starter<'_> {
 
     fn static_pod(&self, manifest: &Manifest, container: &str) -> Result<Done, TakeUpError> {
         sure::kubelet_is_up(self.ports, self.component.kind, self.setting)?;
+        let mut lingering = Lingering::new(self.ports, self.component.kind, container);
         let (cause, bound) = match static_pod::annotate(self.ports, manifest, self.setting) {
             Ok(()) => (
                 "its manifest was annotated".to_owned(),
@@ -125,7 +127,19 @@ impl Starter<'_> {
             unit: None,
             since: self.setting.files_changed_at,
         };
-        self.make_sure(cause, bound, |ports| new.find(ports, self.component.kind))
+        self.make_sure(cause, bound, |ports| {
+            let found = new.find(ports, self.component.kind);
+            if found.is_err() && self.lives(ports) {
+                lingering.stop_when_due(ports, self.setting);
+            }
+            found
+        })
+    }
+
+    /// Whether a process from before is still there.
+    fn lives(&self, ports: &Ports<'_>) -> bool {
+        processes::of_kind(ports.host, self.component.kind)
+            .is_ok_and(|found| found.iter().any(|process| self.old.contains(&process.pid)))
     }
 
     /// Stops the running containers of the pod. None running is fine: the kubelet is about to start
@@ -222,9 +236,6 @@ impl Starter<'_> {
         }
     }
 }
-
-/// As the kubelet gives a pod.
-const STOP_GRACE: u32 = 30;
 
 fn host(component: &Component) -> impl Fn(HostError) -> TakeUpError {
     let component = component.kind;

@@ -100,10 +100,28 @@ fn an_api_server_that_does_not_end_stops_everything_before_etcd_is_touched() {
         .unwrap_err();
 
     assert_eq!(error.code(), "still-running");
-    assert!((60.0..65.0).contains(&world.elapsed_since(began)));
+    assert!((120.0..125.0).contains(&world.elapsed_since(began)));
     assert_eq!(world.pid(ETCD), pid);
     assert_eq!(world.text(&manifest_path(ETCD)), manifest(ETCD));
-    assert_eq!(world.text(&manifest_path(API_SERVER)), manifest(API_SERVER));
+    assert!(world.state().files.contains_key(&manifest_path(API_SERVER)));
+    assert_eq!(world.names_in("/etc/kubernetes"), ["admin.conf"]);
+}
+
+#[test]
+fn one_that_the_kubelet_does_not_end_is_stopped_and_comes_back_with_a_new_annotation() {
+    let world = World::control_plane();
+    let old = world.pid(API_SERVER);
+    world.state().kubelet_ends_pods = false;
+    let began = world.state().now;
+
+    world.take_up(&world.action(ETCD, TakeUp::Restart)).unwrap();
+
+    let elapsed = world.elapsed_since(began);
+    assert!(elapsed < 40.0, "{elapsed}");
+    assert_ne!(world.pid(API_SERVER), old);
+    assert!(world.effects().contains(&"stop kube-apiserver".to_owned()));
+    let text = world.text(&manifest_path(API_SERVER));
+    assert!(text.contains("kubepki.dev/restarted-at"), "{text}");
 }
 
 #[test]

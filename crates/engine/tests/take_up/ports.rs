@@ -127,11 +127,15 @@ impl Containers for World {
             .effect(format!("stop {id}"))
             .map_err(|_| runtime("stop a container"))?;
         let kind = ComponentKind::from_executable(id).unwrap();
-        state.end(kind, SignedDuration::ZERO);
         let path = Path::new(MANIFESTS).join(format!("{kind}.yaml"));
-        let argv = StaticPod::parse(&state.files[&path].contents)
-            .unwrap()
-            .containers[0]
+        let manifest = state.files.get(&path).cloned();
+        // A pod that the kubelet has forgotten, or that is gone, is not started again.
+        let (true, Some(manifest)) = (state.kubelet_ends_pods, manifest) else {
+            state.end_oldest(kind);
+            return Ok(());
+        };
+        state.end(kind, SignedDuration::ZERO);
+        let argv = StaticPod::parse(&manifest.contents).unwrap().containers[0]
             .argv
             .clone();
         let back_off = state.behaviour(kind).back_off;
@@ -199,7 +203,11 @@ impl TlsProbe for World {
             other => panic!("nobody listens at {other}"),
         };
         assert_eq!(path, expected);
-        let newest = state.processes.iter().rfind(|running| running.kind == kind);
+        // One that drains has closed its listener.
+        let newest = state
+            .processes
+            .iter()
+            .rfind(|running| running.kind == kind && running.ends_at.is_none());
         let down = kind == ComponentKind::Kubelet && !state.kubelet_is_up;
         let Some(newest) = newest.filter(|_| !down) else {
             return Err(ProbeError {

@@ -177,6 +177,20 @@ fn any_other_old_process_must_have_ended_as_it_would_answer_for_the_new_one() {
 }
 
 #[test]
+fn an_old_container_that_the_kubelet_does_not_end_is_stopped() {
+    let world = World::control_plane();
+    world.state().kubelet_ends_pods = false;
+    let old_pid = world.pid(SCHEDULER);
+
+    let taken = restart(&world, SCHEDULER).unwrap();
+
+    assert!((10.0..15.0).contains(&taken.seconds), "{}", taken.seconds);
+    assert_ne!(world.pid(SCHEDULER), old_pid);
+    let stops = |effect: &&String| effect.starts_with("stop ");
+    assert_eq!(world.effects().iter().filter(stops).count(), 1);
+}
+
+#[test]
 fn nothing_is_touched_while_the_kubelet_is_down() {
     let world = World::control_plane();
     world.state().kubelet_is_up = false;

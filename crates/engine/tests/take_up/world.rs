@@ -35,6 +35,8 @@ pub struct State {
     /// What the user was told.
     pub said: Vec<String>,
     pub kubelet_is_up: bool,
+    /// A kubelet that has not heard from the API server ends no pod.
+    pub kubelet_ends_pods: bool,
     pub behaviours: BTreeMap<ComponentKind, Behaviour>,
     /// Folders that refuse to be written.
     pub read_only: BTreeSet<PathBuf>,
@@ -87,6 +89,7 @@ impl World {
             effects: Vec::new(),
             said: Vec::new(),
             kubelet_is_up: true,
+            kubelet_ends_pods: true,
             behaviours: ComponentKind::ALL
                 .into_iter()
                 .map(|kind| (kind, behaviour(kind)))
@@ -420,6 +423,17 @@ impl State {
         }
     }
 
+    pub fn end_oldest(&mut self, kind: ComponentKind) {
+        let now = self.now;
+        if !self.behaviour(kind).ends {
+            return;
+        }
+        let mut of_kind = self.processes.iter_mut().filter(|it| it.kind == kind);
+        if let Some(oldest) = of_kind.next() {
+            oldest.ends_at = Some(now);
+        }
+    }
+
     pub fn start_later(&mut self, kind: ComponentKind, after: SignedDuration, argv: Vec<String>) {
         if self.behaviour(kind).starts {
             let at = self.now + after;
@@ -451,7 +465,7 @@ impl State {
             .collect();
         let known = std::mem::take(&mut self.known_pods);
         for (path, (kind, contents)) in &known {
-            if present.get(path) != Some(contents) {
+            if present.get(path) != Some(contents) && self.kubelet_ends_pods {
                 let drains = self.behaviour(*kind).drains;
                 self.end(*kind, drains);
             }

@@ -1,0 +1,142 @@
+//! A control plane that is older than its CAs: the authorities have expired with everything else. A
+//! CA is renewed with its own key only when that is asked for; then the host comes back.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use kubepki_lab::{Aftermath, Host, Lab, until};
+use serde_json::Value;
+
+const AUTHORITIES: [&str; 3] = ["ca", "etcd-ca", "front-proxy-ca"];
+
+#[test]
+#[ignore = "needs root and the lab: cargo xtask test --tier lab"]
+fn expired_authorities_are_renewed_with_their_own_keys_when_asked() -> Result<()> {
+    let lab = Lab::up(1, 0)?;
+    let host = lab.host("cp1")?;
+    host.install_kubepki()?;
+    lab.wait_until_ready("cp1")?;
+    let keys = public_keys(&host)?;
+    // static pods run on, so that etcd is restarted under an API server that has to be parked
+    host.age_with_authorities(30, Aftermath::RanOn)?;
+    let expired = host.snapshot()?;
+
+    refused_with_the_choice_explained(&host)?;
+    assert_eq!(expired.differing(&host.snapshot()?).len(), 0);
+    renewed_when_asked(&lab, &host)?;
+    assert_eq!(keys, public_keys(&host)?, "the CAs' keys stay");
+    everything_chains_to_the_new_authorities(&host)?;
+
+    let fresh = host.snapshot()?;
+    let processes = host.component_processes()?;
+    let again = host.kubepki(&["renew", "all", "--renew-expired-ca", "--yes"])?;
+    assert!(again.success(), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("nothing to renew"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(fresh.differing(&host.snapshot()?).len(), 0);
+    assert_eq!(processes, host.component_processes()?);
+    Ok(())
+}
+
+fn refused_with_the_choice_explained(host: &Host) -> Result<()> {
+    let status = host.kubepki(&["status"])?;
+    println!("{}{}", status.stdout, status.stderr);
+    assert_eq!(status.status, 4, "{}", status.stdout);
+    let refused = host.kubepki(&[
+        "renew",
+        "all",
+        "--yes",
+        "--no-restart",
+        "--plan-out",
+        "/root/plan",
+    ])?;
+    println!("{}{}", refused.stdout, refused.stderr);
+    let said = format!("{}{}", refused.stdout, refused.stderr);
+    assert!(said.contains("itself expired at"), "{said}");
+    assert!(said.contains("--renew-expired-ca"), "{said}");
+    let one = host.kubepki(&["renew", "apiserver", "--yes"])?;
+    assert_eq!(one.status, 1, "{}", one.stderr);
+    println!("{}", one.stderr);
+    assert!(one.stderr.contains("--renew-expired-ca"), "{}", one.stderr);
+    Ok(())
+}
+
+fn renewed_when_asked(lab: &Lab, host: &Host) -> Result<()> {
+    let before = host.component_processes()?;
+    let renewed = host.kubepki(&["renew", "all", "--renew-expired-ca", "--yes", "-o", "json"])?;
+    println!("{}", renewed.stderr);
+    assert!(renewed.success(), "{}", renewed.stdout);
+    let result: Value = serde_json::from_str(&renewed.stdout)?;
+    assert_eq!(result["verified"], true, "{result}");
+    let issued: Vec<&str> = result["plan"]["issuances"]
+        .as_array()
+        .context("no issuances")?
+        .iter()
+        .filter_map(|issuance| issuance["name"].as_str())
+        .collect();
+    for authority in AUTHORITIES {
+        assert!(issued.contains(&authority), "{authority} in {issued:?}");
+    }
+    let place = |line: &str| {
+        renewed
+            .stderr
+            .find(line)
+            .with_context(|| format!("not said: {line}"))
+    };
+    let parked = place("kube-apiserver: parking it while etcd is restarted")?;
+    assert!(parked < place("etcd: restarted")?);
+    let after = host.component_processes()?;
+    for (component, old) in &before {
+        assert!(
+            !after[component].is_empty() && !old.iter().any(|it| after[component].contains(it)),
+            "{component} runs as before: {old:?}"
+        );
+    }
+    lab.wait_until_ready("cp1")?;
+    // what the cluster hands to pods follows by itself
+    until(
+        "the new CA in kube-root-ca.crt",
+        Duration::from_secs(60),
+        || {
+            let map = lab.kubectl([
+                "get",
+                "configmap",
+                "-n",
+                "kube-system",
+                "kube-root-ca.crt",
+                "-o",
+                "jsonpath={.data.ca\\.crt}",
+            ])?;
+            let bundle = std::fs::read_to_string(host.path("/etc/kubernetes/pki/ca.crt"))?;
+            Ok(map.stdout.trim() == bundle.trim())
+        },
+    )
+}
+
+fn public_keys(host: &Host) -> Result<String> {
+    host.shell(
+        "cd /etc/kubernetes/pki; for file in ca etcd/ca front-proxy-ca; do \
+         openssl x509 -in $file.crt -noout -subject -pubkey; done",
+    )
+}
+
+/// OpenSSL's opinion of today, and the kubeconfigs' copies of the CA.
+fn everything_chains_to_the_new_authorities(host: &Host) -> Result<()> {
+    host.shell(
+        "cd /etc/kubernetes/pki; verify() { openssl verify -x509_strict -CAfile \"$@\"; }; \
+         verify ca.crt apiserver.crt apiserver-kubelet-client.crt; \
+         verify etcd/ca.crt etcd/server.crt etcd/peer.crt apiserver-etcd-client.crt; \
+         verify front-proxy-ca.crt front-proxy-client.crt; \
+         verify ca.crt /var/lib/kubelet/pki/kubelet-client-current.pem",
+    )?;
+    let copies = host.shell(
+        "for file in /etc/kubernetes/*.conf; do \
+         sed -n 's/^ *certificate-authority-data: //p' $file | base64 -d \
+         | cmp - /etc/kubernetes/pki/ca.crt && echo same; done",
+    )?;
+    assert_eq!(copies.lines().count(), 4, "{copies}");
+    Ok(())
+}
