@@ -40,7 +40,7 @@ impl Context {
         };
         Ok(Self {
             host,
-            now: global.now.unwrap_or_else(Timestamp::now),
+            now: global.now.unwrap_or_else(now),
             now_is_given: global.now.is_some(),
             format: global.output,
             color: choice(global.color, || AutoStream::choice(&io::stdout())),
@@ -164,6 +164,12 @@ impl Context {
             .location(path.display())
         })
     }
+}
+
+/// The clock, to the second: nothing in a certificate is finer.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// Shows an error of the host with a hint where one is known. Not a `From`: most verbs know more.

@@ -94,11 +94,19 @@ fn write_notices(writer: &mut dyn Write, plan: &Plan) -> Result<(), CliError> {
     if !others.is_empty() || !fresh.is_empty() {
         writeln!(writer)?;
     }
+    // What is so of many is said once.
+    let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
     for notice in others {
+        match said.iter_mut().find(|(text, _)| *text == notice.message) {
+            Some((_, objects)) => objects.push(&notice.object),
+            None => said.push((&notice.message, vec![&notice.object])),
+        }
+    }
+    for (message, objects) in said {
         writeln!(
             writer,
-            "{WARN}note{WARN:#} {}: {}",
-            notice.object, notice.message
+            "{WARN}note{WARN:#} {}: {message}",
+            objects.join(", ")
         )?;
     }
     if !fresh.is_empty() {

@@ -27,11 +27,32 @@ pub fn run(context: &Context, args: &StatusArgs) -> Result<ExitCode, CliError> {
     }
     if let Some(interrupted) = interrupted {
         context.note(interrupted);
+    } else if context.structured().is_none() {
+        advise(context, &status);
     }
     if status.certificates.is_empty() && status.certificate_authorities.is_empty() {
         return Err(wiring::nothing_found());
     }
     Ok(exit_code(status.worst()))
+}
+
+/// What to do about certificates that are or will soon be past their end.
+fn advise(context: &Context, status: &Status) {
+    let ending = |row: &&CertificateRow| {
+        row.findings
+            .iter()
+            .any(|finding| matches!(finding.code.as_str(), "expired" | "expires-soon"))
+    };
+    let ending: Vec<&CertificateRow> = status.certificates.iter().filter(ending).collect();
+    let here = ending.iter().filter(|row| row.renewable).count();
+    if here > 0 {
+        let these = if here == ending.len() { "them" } else { "some" };
+        context.note(format_args!(
+            "\n{} of {} certificates have expired or soon will: `kubepki renew all` renews {these}",
+            ending.len(),
+            status.certificates.len()
+        ));
+    }
 }
 
 /// The exit code that a severity stands for.
@@ -197,31 +218,36 @@ fn remarks(stdout: &mut dyn Write, status: &Status) -> Result<(), CliError> {
         .service_account_keys
         .iter()
         .map(|row| (row.path.as_str(), &row.findings));
-    let mut first = true;
-    let mut open = |stdout: &mut dyn Write| -> std::io::Result<()> {
-        if std::mem::take(&mut first) {
-            writeln!(stdout)?;
-        }
-        Ok(())
-    };
+    // What is so of many is said once.
+    let mut said: Vec<(Severity, &str, Vec<&str>)> = Vec::new();
     for (name, findings) in certificates.chain(authorities).chain(keys) {
         for finding in findings {
             // The date stands in the table already.
             if matches!(finding.code.as_str(), "expired" | "expires-soon") {
                 continue;
             }
-            open(stdout)?;
-            let style = style(finding.severity);
-            writeln!(
-                stdout,
-                "{style}{}{style:#} {name}: {}",
-                word(finding.severity),
-                finding.message
-            )?;
+            let known = said.iter_mut().find(|(severity, message, _)| {
+                (*severity, *message) == (finding.severity, &finding.message)
+            });
+            match known {
+                Some((_, _, names)) => names.push(name),
+                None => said.push((finding.severity, &finding.message, vec![name])),
+            }
         }
     }
+    if !said.is_empty() || !status.gaps.is_empty() {
+        writeln!(stdout)?;
+    }
+    for (severity, message, names) in said {
+        let style = style(severity);
+        writeln!(
+            stdout,
+            "{style}{}{style:#} {}: {message}",
+            word(severity),
+            names.join(", ")
+        )?;
+    }
     for gap in &status.gaps {
-        open(stdout)?;
         writeln!(
             stdout,
             "{WARN}not seen{WARN:#} {}: {}",

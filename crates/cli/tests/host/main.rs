@@ -1,10 +1,18 @@
 //! `status`, `renew`, `apply` and what belongs to them, tested from outside: the real binary on a
 //! host in a folder whose certificates OpenSSL made.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and its shared functions are no tests themselves"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
 mod kept;
+mod moved;
 mod renew_all;
 mod renew_expired_ca;
 mod renew_external_ca;
@@ -14,3 +22,6 @@ mod renew_kubelet;
 mod renew_names;
 mod renew_options;
 mod renew_plans;
+mod status_findings;
+mod status_human;
+mod status_json;

@@ -39,6 +39,10 @@ impl Tree {
                     folders.push(path);
                     continue;
                 }
+                // A pipe has no contents to compare, and reading it would wait for a writer.
+                if !metadata.is_symlink() && !metadata.is_file() {
+                    continue;
+                }
                 let state = if metadata.is_symlink() {
                     FileState::Link(fs::read_link(&path).unwrap())
                 } else {

@@ -52,6 +52,12 @@ pub fn authority(authority: &Authority, now: Timestamp, thresholds: &Thresholds)
     let mut findings = Vec::new();
     if let Some(problem) = &authority.problem {
         findings.push(Finding::new("unreadable", Severity::Critical, problem));
+    } else if authority.certificates.is_empty() {
+        findings.push(Finding::new(
+            "missing",
+            Severity::Critical,
+            format!("{} does not exist", authority.certificate_path.display()),
+        ));
     }
     for certificate in &authority.certificates {
         validity(certificate, now, thresholds, &mut findings);

@@ -123,7 +123,9 @@ pub struct Entry {
     /// kubeadm's name where it has one (`apiserver`, `admin.conf`), else `kubelet-client`,
     /// `kubelet-server`, else the path.
     pub name: String,
-    /// What it is for.
+    /// What it would be called by others that use the same file.
+    pub also_known_as: Vec<String>,
+    /// What it is for; the first where it is for several things.
     pub role: Role,
     /// Where it is held.
     pub holder: Holder,

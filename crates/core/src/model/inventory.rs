@@ -15,8 +15,10 @@ use std::path::PathBuf;
 pub struct Authority {
     /// `ca`, `etcd-ca`, `front-proxy-ca`, or the path of its certificate.
     pub name: String,
-    /// Which of the cluster's authorities it is.
+    /// Which of the cluster's authorities it is; the first where it is several.
     pub role: Role,
+    /// Names of authorities that this one is as well: one CA may sign for all of a cluster.
+    pub also_known_as: Vec<String>,
     /// The bundle file; the issuing CA is the one that matches the key, else the first.
     pub certificate_path: PathBuf,
     /// Every certificate in that file, in order.
@@ -163,11 +165,17 @@ impl Inventory {
         found
     }
 
-    /// The authority of this name.
+    /// The authority of this name, or the one that is this authority as well.
     pub fn authority(&self, name: &str) -> Option<&Authority> {
-        self.authorities
+        let by_name = self
+            .authorities
             .iter()
-            .find(|authority| authority.name == name)
+            .find(|authority| authority.name == name);
+        by_name.or_else(|| {
+            self.authorities
+                .iter()
+                .find(|authority| authority.also_known_as.iter().any(|other| other == name))
+        })
     }
 
     /// The entry of this name.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// A bundle that something names.
 struct Named {
-    authority: AuthorityName,
+    authorities: Vec<AuthorityName>,
     certificate: PathBuf,
     key: Option<PathBuf>,
     used_by: Vec<UsedBy>,
@@ -50,11 +50,9 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>) -> Vec<Authority>
         }
     }
     for row in KUBEADM.authorities {
-        // A worker has only ca.crt; a control plane without etcd has no etcd/ca.crt.
+        // A worker has only ca.crt; what is missing is missed where a flag names it.
         let certificate = scene.pki_folder.join(format!("{}.crt", row.file_base));
-        let has_one = named.iter().any(|other| other.authority == row.name);
-        let exists = reader.symlink_metadata(&certificate).is_some();
-        if exists || (scene.is_control_plane && !has_one) {
+        if reader.symlink_metadata(&certificate).is_some() {
             add(reader, &mut named, row.name, certificate, None, None);
         }
     }
@@ -91,7 +89,7 @@ fn add(
         Some(entry) => entry,
         None => {
             named.push(Named {
-                authority,
+                authorities: vec![authority],
                 certificate,
                 key,
                 used_by: used_by.into_iter().collect(),
@@ -99,6 +97,9 @@ fn add(
             return;
         }
     };
+    if !entry.authorities.contains(&authority) {
+        entry.authorities.push(authority);
+    }
     entry.key = entry.key.take().or(key);
     entry.used_by.extend(used_by);
 }
@@ -120,9 +121,14 @@ fn read(reader: &mut Reader<'_>, named: Named) -> Authority {
         Some(path) => key_state(reader, path),
         None => KeyState::NotExpected,
     };
+    let mut roles = named.authorities;
+    roles.sort_unstable();
+    let mut roles = roles.into_iter();
+    let first = roles.next().unwrap_or(AuthorityName::Cluster);
     Authority {
-        name: named.authority.as_str().to_owned(),
-        role: named.authority.role(),
+        name: first.as_str().to_owned(),
+        role: first.role(),
+        also_known_as: roles.map(|name| name.as_str().to_owned()).collect(),
         certificate_path: named.certificate,
         certificates,
         key_path,

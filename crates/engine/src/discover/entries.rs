@@ -36,6 +36,18 @@ impl Entries {
             }
         }
         other.kubeconfig = other.kubeconfig.take().or(entry.kubeconfig);
+        let is_known = entry.name == other.name || other.also_known_as.contains(&entry.name);
+        if !is_known {
+            let mut name = entry.name;
+            // The API server's name before etcd's, where one certificate serves both.
+            if entry.role < other.role {
+                name = std::mem::replace(&mut other.name, name);
+                other.role = entry.role;
+                other.expected_authority = entry.expected_authority;
+            }
+            other.also_known_as.push(name);
+        }
+        other.required |= entry.required;
         // Whoever knows the key as well knows more.
         if other.key == KeyState::NotExpected {
             (other.holder, other.key) = (entry.holder, entry.key);
@@ -43,7 +55,9 @@ impl Entries {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.found.iter().any(|(_, entry)| entry.name == name)
+        self.found.iter().any(|(_, entry)| {
+            entry.name == name || entry.also_known_as.iter().any(|other| other == name)
+        })
     }
 
     /// kubeadm's names first, as `kubeadm certs check-expiration` sorts them, then the others; a
@@ -173,6 +187,7 @@ pub(super) fn file_entry(reader: &mut Reader<'_>, file: FileEntry) -> Entry {
     };
     Entry {
         name: file.name,
+        also_known_as: Vec::new(),
         role: file.role,
         holder: Holder::Files {
             certificate: file.certificate,

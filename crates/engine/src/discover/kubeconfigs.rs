@@ -78,6 +78,7 @@ fn bootstrap(reader: &mut Reader<'_>, path: &Path, used_by: Vec<UsedBy>, entries
     let certificate = entry(reader, path, name.clone(), role, used_by.clone(), false);
     let token = || Entry {
         name,
+        also_known_as: Vec::new(),
         role,
         holder: Holder::Kubeconfig {
             path: path.to_owned(),
@@ -107,6 +108,7 @@ pub(super) fn entry(
 ) -> Option<Entry> {
     let blank = |user: String, problem: Option<String>| Entry {
         name: name.clone(),
+        also_known_as: Vec::new(),
         role,
         holder: Holder::Kubeconfig {
             path: path.to_owned(),

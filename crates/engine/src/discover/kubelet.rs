@@ -4,7 +4,7 @@
 //! (client-go's `certificate_store.go`). A regular file in its place, a broken link or a kubeconfig
 //! that embeds a certificate are all found in the field and all stop the kubelet in the end.
 
-use super::Scene;
+use super::{NAMELESS, Scene};
 use super::authorities::key_state;
 use super::entries::{Entries, FileEntry, file_entry, read_chain};
 use super::kubeconfigs;
@@ -72,6 +72,9 @@ pub(super) fn node_name(
             name,
             "the kubelet's flag --hostname-override",
         ));
+    }
+    if hostname == NAMELESS {
+        return None;
     }
     Some(NodeName::new(
         hostname.trim().to_lowercase(),
@@ -229,6 +232,7 @@ fn store_entry(
     let key = key_state(reader, link);
     Entry {
         name: name.to_owned(),
+        also_known_as: Vec::new(),
         role,
         holder: Holder::CertificateStore {
             link: link.to_owned(),

@@ -12,7 +12,7 @@ mod kubelet;
 pub(crate) mod reader;
 mod service_account;
 
-use crate::ports::{HostError, HostRead};
+use crate::ports::{HostError, HostErrorKind, HostRead};
 use jiff::Timestamp;
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::model::{ComponentKind, Gap, Inventory};
@@ -37,13 +37,13 @@ impl Default for DiscoverOptions {
 /// Looks at a host.
 ///
 /// # Errors
-/// Only when the host cannot even say its name; everything else that fails is a gap.
+/// Only when the host's name cannot be read; everything else that fails is a gap.
 pub fn discover(
     host: &dyn HostRead,
     options: &DiscoverOptions,
     now: Timestamp,
 ) -> Result<Inventory, HostError> {
-    let name = host.hostname()?;
+    let name = host_name(host)?;
     let mut reader = Reader::new(host);
     let found = components::find(&mut reader);
     let is_control_plane = found
@@ -84,6 +84,18 @@ pub fn discover(
         files: reader.files,
         gaps: reader.gaps,
     })
+}
+
+/// What a disk is called whose host left it no name.
+const NAMELESS: &str = "(no host name)";
+
+/// The host's name; a disk without one is worth looking at all the same.
+pub(crate) fn host_name(host: &dyn HostRead) -> Result<String, HostError> {
+    match host.hostname() {
+        Ok(name) if name.trim().is_empty() => Ok(NAMELESS.to_owned()),
+        Err(error) if error.kind == HostErrorKind::NotFound => Ok(NAMELESS.to_owned()),
+        other => other,
+    }
 }
 
 /// What every finder looks at.

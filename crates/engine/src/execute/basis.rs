@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 /// Refuses when the plan is for another host or a file of its basis has changed.
 pub fn check(host: &dyn HostRead, plan: &Plan) -> Result<(), ExecuteError> {
-    let name = host.hostname()?;
+    let name = crate::discover::host_name(host)?;
     if name != plan.host {
         return Err(ExecuteError::OtherHost {
             expected: plan.host.clone(),

@@ -9,6 +9,7 @@ use kubepki_engine::verify::{Circumstances, Verdict, verify};
 fn inventory(world: &World) -> Inventory {
     let admin = Entry {
         name: "admin.conf".to_owned(),
+        also_known_as: Vec::new(),
         role: Role::Admin,
         holder: Holder::Kubeconfig {
             path: ADMIN.into(),

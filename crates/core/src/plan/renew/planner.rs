@@ -70,6 +70,7 @@ impl<'a> Planner<'a> {
         let path = Path::new(name);
         let is_authority = self.inventory.authorities.iter().any(|authority| {
             authority.name == name
+                || authority.also_known_as.iter().any(|other| other == name)
                 || authority.certificate_path == path
                 || authority.key_path.as_deref() == Some(path)
         });
@@ -312,6 +313,7 @@ fn is_named(entry: &Entry, name: &str) -> bool {
         _ => None,
     };
     entry.name == name
+        || entry.also_known_as.iter().any(|other| other == name)
         || entry.holder.path() == path
         || entry.holder.key_path() == Some(path)
         || target == Some(path)
