@@ -30,7 +30,7 @@ mod tool;
 mod wait;
 
 pub use age::Aftermath;
-pub use cache::{Cache, hexadecimal};
+pub use cache::{Cache, Stamp, hexadecimal};
 pub use cluster::{Cluster, Shape};
 pub use debian::is_root;
 pub use fixture::Lab;

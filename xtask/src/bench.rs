@@ -1,8 +1,23 @@
-//! `cargo xtask bench`: runs the benchmark programs of a table. What they measure and how is in the
-//! programs themselves.
+//! `cargo xtask bench`: the release program beside what people use instead, on the same files in the
+//! same run, and a table of how they compare.
+//!
+//! Programs take turns (A B A B …), after one turn each that is not counted, so that whatever else
+//! the machine does falls on both. What is told is medians and ratios of this run, never a promise:
+//! `docs/benchmarks.md` says how to read them. Nothing here is a test, and no test times anything.
 
-use anyhow::{Result, bail};
-use kubepki_lab::{Cache, programs};
+mod certificates;
+mod inspect;
+mod machine;
+mod measure;
+mod renew;
+mod status;
+mod table;
+mod trees;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use kubepki_lab::{Cache, is_root, programs};
 
 use crate::packages::cargo;
 
@@ -14,38 +29,65 @@ pub struct Arguments {
     /// Tell which there are, and run none
     #[arg(long)]
     list: bool,
+    /// How many turns each program gets, instead of each benchmark's own number
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
+    /// Measure this program instead of building one
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+/// What every benchmark is given.
+struct Bench {
+    /// kubepki.
+    program: PathBuf,
+    kubeadm: PathBuf,
+    cache: Cache,
+    /// Emptied before and after: trees and copies.
+    folder: PathBuf,
+    rounds: Option<u32>,
+}
+
+impl Bench {
+    fn rounds(&self, usual: u32) -> u32 {
+        self.rounds.unwrap_or(usual)
+    }
 }
 
 /// One benchmark.
 struct Benchmark {
     name: &'static str,
     measures: &'static str,
-    program: Program,
+    run: fn(&Bench) -> Result<()>,
 }
 
-/// How a benchmark is started, always optimised.
-#[expect(dead_code, reason = "the table below is still empty")]
-enum Program {
-    /// `cargo bench --package … --bench …`
-    Bench {
-        package: &'static str,
-        bench: &'static str,
+const BENCHMARKS: [Benchmark; 4] = [
+    Benchmark {
+        name: "renew-rsa",
+        measures: "`renew all` keeping RSA-2048, beside `kubeadm certs renew all`",
+        run: renew::rsa,
     },
-    /// `cargo run --release --package … --example … -- …`; finds etcd, kubeadm and the others in
-    /// `KUBEBUILDER_ASSETS`
-    Example {
-        package: &'static str,
-        example: &'static str,
-        arguments: &'static [&'static str],
+    Benchmark {
+        name: "renew-ecdsa",
+        measures: "`renew all` to and with ECDSA P-256, beside `kubeadm certs renew all`",
+        run: renew::ecdsa,
     },
-}
-
-const BENCHMARKS: &[Benchmark] = &[];
+    Benchmark {
+        name: "status",
+        measures: "`status`, beside `kubeadm certs check-expiration`",
+        run: status::run,
+    },
+    Benchmark {
+        name: "inspect",
+        measures: "`inspect` of up to 100,000 files, beside a loop of `openssl x509`",
+        run: inspect::run,
+    },
+];
 
 /// Runs the named benchmarks, or all.
 pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.list {
-        for benchmark in BENCHMARKS {
+        for benchmark in &BENCHMARKS {
             println!("{:<16}{}", benchmark.name, benchmark.measures);
         }
         return Ok(());
@@ -54,32 +96,52 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(unknown) = arguments.names.iter().find(|name| !known(name)) {
         bail!("no benchmark is named {unknown}: see `cargo xtask bench --list`");
     }
-    let wanted = |benchmark: &&Benchmark| {
-        arguments.names.is_empty() || arguments.names.iter().any(|name| name == benchmark.name)
-    };
-    let mut failed = Vec::new();
-    for benchmark in BENCHMARKS.iter().filter(wanted) {
-        println!("==> {}: {}", benchmark.name, benchmark.measures);
-        let assets = programs(&Cache::open()?)?;
-        let tool = match &benchmark.program {
-            Program::Bench { package, bench } => {
-                cargo().args(["bench", "--package", package, "--bench", bench])
-            }
-            Program::Example {
-                package,
-                example,
-                arguments,
-            } => cargo()
-                .args(["run", "--quiet", "--release", "--package", package])
-                .args(["--example", example, "--"])
-                .args(*arguments),
-        };
-        if tool.env("KUBEBUILDER_ASSETS", assets).run_here()? != 0 {
-            failed.push(benchmark.name);
-        }
+    if !is_root() {
+        bail!("kubeadm reads below another root only as root (it calls chroot)");
     }
-    if !failed.is_empty() {
-        bail!("failed: {}", failed.join(", "));
+    let cache = Cache::open()?;
+    // two at once would measure each other
+    let _alone = cache.lock("bench")?;
+    let bin = programs(&cache)?;
+    let folder = cache.path("bench");
+    let bench = Bench {
+        program: match &arguments.program {
+            Some(file) => fs_err::canonicalize(file)?,
+            None => build()?,
+        },
+        kubeadm: bin.join("kubeadm"),
+        folder: folder.clone(),
+        rounds: arguments.rounds,
+        cache,
+    };
+    println!("{}", machine::describe(&bench)?);
+    let outcome = run_all(&bench, &arguments.names);
+    trees::empty(&folder)?;
+    fs_err::remove_dir(&folder)?;
+    outcome
+}
+
+fn run_all(bench: &Bench, names: &[String]) -> Result<()> {
+    for benchmark in &BENCHMARKS {
+        if !names.is_empty() && !names.iter().any(|name| name == benchmark.name) {
+            continue;
+        }
+        trees::empty(&bench.folder)?;
+        println!("## {}\n\n{}.\n", benchmark.name, benchmark.measures);
+        (benchmark.run)(bench).with_context(|| format!("the benchmark {}", benchmark.name))?;
     }
     Ok(())
+}
+
+/// Builds the program as it is released, and answers where it is.
+fn build() -> Result<PathBuf> {
+    eprintln!("building kubepki for release");
+    let messages = cargo()
+        .words("build --quiet --release --package kubepki --bin kubepki --message-format json")
+        .run()?;
+    let executable = messages.lines().rev().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    });
+    executable.context("cargo built no program in the package kubepki")
 }

@@ -3,6 +3,7 @@
 //! Keys come first and in parallel (RSA generation is nearly all of a renewal's time), then renewed
 //! authorities, then everything that they and the others sign.
 
+use super::authorities::Authorities;
 use super::error::ExecuteError;
 use crate::ports::FILE_LIMIT;
 use crate::ports::HostRead;
@@ -35,10 +36,10 @@ pub struct Minted {
 /// at `now`.
 pub fn mint(host: &dyn HostRead, plan: &Plan, now: Timestamp) -> Result<Vec<Minted>, ExecuteError> {
     let mut keys = generate_keys(&plan.issuances)?;
-    let mut renewed: Vec<(String, Certificate)> = Vec::new();
+    let mut authorities = Authorities::new(host);
     let mut minted = Vec::with_capacity(plan.issuances.len());
     for (issuance, key) in plan.issuances.iter().zip(keys.drain(..)) {
-        let made = one(host, issuance, key, &renewed, now)?;
+        let made = one(host, issuance, key, &mut authorities, now)?;
         if let (
             Signer::ItsOwnKey,
             Origin::Certificate {
@@ -47,7 +48,7 @@ pub fn mint(host: &dyn HostRead, plan: &Plan, now: Timestamp) -> Result<Vec<Mint
         ) = (&issuance.signer, &issuance.origin)
             && let Some(certificate) = made.chain.first()
         {
-            renewed.push((fingerprint_sha256.clone(), certificate.clone()));
+            authorities.renewed(fingerprint_sha256, certificate.clone());
         }
         minted.push(made);
     }
@@ -58,7 +59,7 @@ fn one(
     host: &dyn HostRead,
     issuance: &Issuance,
     key: Option<PrivateKey>,
-    renewed: &[(String, Certificate)],
+    authorities: &mut Authorities<'_>,
     now: Timestamp,
 ) -> Result<Minted, ExecuteError> {
     match &issuance.signer {
@@ -68,13 +69,7 @@ fn one(
             fingerprint_sha256,
             ..
         } => {
-            let ca = authority_certificate(host, issuance, certificate, fingerprint_sha256)?;
-            let ca = renewed
-                .iter()
-                .find(|(old, _)| old == fingerprint_sha256)
-                .map_or(ca, |(_, new)| new.clone());
-            let ca_key = read_key(host, issuance, key_path)?;
-            let issuer = Issuer::new(ca, ca_key).map_err(issue_error(issuance))?;
+            let issuer = authorities.issuer(issuance, certificate, key_path, fingerprint_sha256)?;
             let subject_key = subject_key(host, issuance, key)?;
             let template = template(host, issuance, issuer.certificate(), subject_key.as_ref())?;
             let certificate = issuer.issue(&template).map_err(issue_error(issuance))?;
@@ -417,24 +412,6 @@ pub(super) fn certificates(
     })
 }
 
-fn authority_certificate(
-    host: &dyn HostRead,
-    issuance: &Issuance,
-    path: &Path,
-    fingerprint: &str,
-) -> Result<Certificate, ExecuteError> {
-    certificates(path, &host.read(path, FILE_LIMIT)?)?
-        .into_iter()
-        .find(|certificate| hex::encode(certificate.fingerprint_sha256()) == fingerprint)
-        .ok_or_else(|| ExecuteError::Format {
-            path: path.to_owned(),
-            reason: format!(
-                "expected the CA sha256:{fingerprint} that signs {}, it is not there",
-                issuance.name
-            ),
-        })
-}
-
 pub(super) fn read_key(
     host: &dyn HostRead,
     issuance: &Issuance,
@@ -452,7 +429,9 @@ pub(super) fn key_error(
     }
 }
 
-fn issue_error(issuance: &Issuance) -> impl Fn(kubepki_keys::IssueError) -> ExecuteError + '_ {
+pub(super) fn issue_error(
+    issuance: &Issuance,
+) -> impl Fn(kubepki_keys::IssueError) -> ExecuteError + '_ {
     |source| ExecuteError::Issue {
         name: issuance.name.clone(),
         source,

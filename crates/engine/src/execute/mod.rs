@@ -5,6 +5,7 @@
 //! files, [`run`] holds the order of everything and [`settle`] what follows an interruption; only
 //! these two write.
 
+mod authorities;
 pub mod basis;
 pub mod error;
 pub mod install;

@@ -1,0 +1,184 @@
+//! Running one program and seeing what it took, and several programs in turns.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+
+/// What one run of a program took.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// From before its start to after its end, in seconds.
+    pub wall: f64,
+    /// User and system time of it and of what it started, in seconds.
+    pub processor: f64,
+    /// The most memory it had at once, in KiB; 0 where that was not asked for.
+    pub peak: u64,
+}
+
+/// A program that takes turns with others.
+pub struct Contender<'a> {
+    /// As the table calls it.
+    pub name: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    prepare: Option<Box<dyn Fn() -> Result<()> + 'a>>,
+    sees_memory: bool,
+}
+
+impl<'a> Contender<'a> {
+    /// Names it, and what is run.
+    pub fn new(name: &str, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
+        Contender {
+            name: name.to_owned(),
+            program: program.into(),
+            arguments: arguments
+                .iter()
+                .map(|argument| (*argument).to_owned())
+                .collect(),
+            prepare: None,
+            sees_memory: false,
+        }
+    }
+
+    /// What is done before every turn, outside of the measured time.
+    pub fn prepared_by(mut self, prepare: impl Fn() -> Result<()> + 'a) -> Self {
+        self.prepare = Some(Box::new(prepare));
+        self
+    }
+
+    /// Also looks at its memory.
+    pub fn with_memory(mut self) -> Self {
+        self.sees_memory = true;
+        self
+    }
+
+    fn run(&self) -> Result<Run> {
+        if let Some(prepare) = &self.prepare {
+            prepare()?;
+        }
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        measure(&mut command, self.sees_memory).with_context(|| {
+            format!(
+                "cannot measure `{} {}`",
+                self.program.display(),
+                self.arguments.join(" ")
+            )
+        })
+    }
+}
+
+/// Lets each contender run so many times, in turns, after one time each that is not counted. Answers
+/// the runs of each contender.
+pub fn in_turns(contenders: &[Contender<'_>], rounds: u32) -> Result<Vec<Vec<Run>>> {
+    for contender in contenders {
+        contender.run()?;
+    }
+    let mut runs = vec![Vec::new(); contenders.len()];
+    for _ in 0..rounds {
+        for (contender, runs) in contenders.iter().zip(&mut runs) {
+            runs.push(contender.run()?);
+        }
+    }
+    Ok(runs)
+}
+
+fn measure(command: &mut Command, sees_memory: bool) -> Result<Run> {
+    let before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let begin = Instant::now();
+    let child = command.spawn()?;
+    let status = format!("/proc/{}/status", child.id());
+    let has_ended = AtomicBool::new(false);
+    let (output, wall, peak) = std::thread::scope(|scope| {
+        let watch = sees_memory.then(|| scope.spawn(|| highest_memory(&status, &has_ended)));
+        let output = Child::wait_with_output(child);
+        let wall = begin.elapsed();
+        has_ended.store(true, Ordering::Relaxed);
+        let peak = watch.and_then(|watch| watch.join().ok()).unwrap_or(0);
+        (output, wall, peak)
+    });
+    let output = output?;
+    if !output.status.success() {
+        bail!(
+            "{}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let after = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    Ok(Run {
+        wall: wall.as_secs_f64(),
+        processor: processor_seconds(&after) - processor_seconds(&before),
+        peak,
+    })
+}
+
+/// Looks at the high-water mark of the program's memory until it has ended. getrusage(2) knows it
+/// too, but only as the highest of all children ever waited for, of which cargo is one.
+fn highest_memory(status: &str, has_ended: &AtomicBool) -> u64 {
+    let mut highest = 0;
+    while !has_ended.load(Ordering::Relaxed) {
+        if let Ok(text) = std::fs::read_to_string(status) {
+            highest = highest.max(high_water_mark(&text).unwrap_or(0));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    highest
+}
+
+fn high_water_mark(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+fn processor_seconds(usage: &Usage) -> f64 {
+    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    seconds(usage.user_time()) + seconds(usage.system_time())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contenders_take_turns_after_one_uncounted_time() {
+        let order = std::cell::RefCell::new(String::new());
+        let contender = |name: &'static str| {
+            let order = &order;
+            Contender::new(name, "true", &[]).prepared_by(move || {
+                order.borrow_mut().push_str(name);
+                Ok(())
+            })
+        };
+        let runs = in_turns(&[contender("a"), contender("b")], 2).unwrap();
+        assert_eq!(*order.borrow(), "ababab");
+        assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+    }
+
+    #[test]
+    fn a_program_that_fails_is_no_measurement() {
+        let error = in_turns(
+            &[Contender::new("a", "sh", &["-c", "echo why >&2; exit 3"])],
+            1,
+        )
+        .unwrap_err();
+        assert!(format!("{error:#}").contains("why"), "{error:#}");
+    }
+
+    #[test]
+    fn memory_is_read_from_the_status_of_a_process() {
+        let status = "VmPeak:\t  9000 kB\nVmHWM:\t    5816 kB\nThreads:\t1\n";
+        assert_eq!(high_water_mark(status), Some(5816));
+    }
+}
