@@ -29,8 +29,12 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<ExitCode, CliError> {
 fn create(context: &Context, args: &BackupCreateArgs) -> Result<ExitCode, CliError> {
     let outside = Outside::new(context);
     let host: &dyn HostWrite = outside.host();
-    if let Some(interrupted) = wiring::interrupted(host) {
-        context.note(interrupted);
+    if let Ok(Some(found)) = apply::interrupted(host) {
+        context.note(format_args!(
+            "run {} was interrupted while {}: that state is saved",
+            found.record.id,
+            found.stage.words()
+        ));
     }
     // While a run changes files, old and new ones would be mixed.
     let holder = apply::holder_name(std::process::id(), "backup create", context.now());

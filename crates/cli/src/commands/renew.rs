@@ -41,7 +41,10 @@ pub fn run(context: &Context, args: &RenewArgs) -> Result<ExitCode, CliError> {
     }
     if plan.is_empty() {
         plan_view::notices(context, &plan)?;
-        context.note("nothing to renew");
+        context.note(match plan.left_out().next() {
+            Some(_) => "nothing was renewed",
+            None => "nothing to renew",
+        });
         if let Some(structured) = context.structured() {
             context.emit(structured, &plan)?;
         }
