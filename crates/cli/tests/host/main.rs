@@ -12,6 +12,7 @@
 mod support;
 
 mod kept;
+mod kubeadm_real;
 mod moved;
 mod renew_all;
 mod renew_expired_ca;

@@ -32,7 +32,7 @@ fn an_expired_authority_is_refused_and_the_choice_explained() {
     }
     let run = tree.kubepki(&["renew", "all", "--yes"]).expect(1);
     assert!(run.stderr.contains("etcd-ca itself expired at"), "{run}");
-    assert!(run.stderr.contains("nothing to renew"), "{run}");
+    assert!(run.stderr.contains("nothing was renewed"), "{run}");
     tree.assert_unchanged(&before);
 }
 

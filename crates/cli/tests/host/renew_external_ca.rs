@@ -88,7 +88,15 @@ fn what_has_its_authority_here_is_renewed_and_the_rest_is_told() {
     let tree = external();
     tree.rename("/elsewhere/etcd/ca.key", "/etc/kubernetes/pki/etcd/ca.key");
     let run = tree.kubepki(&["renew", "all", "--yes"]).expect(1);
-    assert!(run.stdout.contains("apiserver: not renewed"), "{run}");
+    assert!(
+        run.stdout.contains("apiserver, apiserver-kubelet-client"),
+        "{run}"
+    );
+    assert!(
+        run.stdout
+            .contains("scheduler.conf: not renewed: external CA"),
+        "{run}"
+    );
     assert!(run.stderr.contains("4 certificates"), "{run}");
     tree.assert_signed(
         "/etc/kubernetes/pki/etcd/server.crt",

@@ -118,6 +118,25 @@ fn a_missing_certificate_is_a_row() {
 }
 
 #[test]
+fn what_nobody_names_is_missed_by_nobody() {
+    let tree = Tree::kubeadm().expired(30).build();
+    let pair = "/etc/kubernetes/pki/etcd/healthcheck-client";
+    for path in [
+        "/etc/kubernetes/admin.conf",
+        &format!("{pair}.crt"),
+        &format!("{pair}.key"),
+    ] {
+        tree.remove(path);
+    }
+    for name in ["admin.conf", "etcd-healthcheck-client"] {
+        assert_codes(&tree, name, &[("missing", "info")]);
+        assert_eq!(tree.row(name)["missing"], true);
+    }
+    tree.kubepki(&["renew", "all", "--yes"]).expect(0);
+    tree.kubepki(&["status"]).expect(0);
+}
+
+#[test]
 fn a_missing_authority_is_a_row() {
     let tree = Tree::kubeadm().valid(90).build();
     tree.remove("/etc/kubernetes/pki/front-proxy-ca.crt");

@@ -229,6 +229,14 @@ impl Builder {
         }
     }
 
+    /// Makes a host with the kubelet's unit and configuration, and nothing of kubeadm's folder.
+    pub fn before_kubeadm(self) -> Tree {
+        let mut tree = Tree::empty();
+        tree.now = self.now;
+        self.kubelet_configuration(&tree);
+        tree
+    }
+
     fn configuration(&self, tree: &Tree) {
         for name in MANIFESTS {
             tree.write_with_mode(
@@ -237,6 +245,10 @@ impl Builder {
                 0o600,
             );
         }
+        self.kubelet_configuration(tree);
+    }
+
+    fn kubelet_configuration(&self, tree: &Tree) {
         let units = "/usr/lib/systemd/system";
         tree.write(
             format!("{units}/kubelet.service"),

@@ -103,9 +103,15 @@ fn presence(entry: &Entry, findings: &mut Vec<Finding>) {
     } else if let Some(problem) = &entry.problem {
         findings.push(Finding::new("unreadable", Severity::Critical, problem));
     } else if entry.chain.is_empty() && entry.required {
+        // What nobody names nobody misses; kubeadm lists it all the same.
+        let severity = if entry.used_by.is_empty() {
+            Severity::Info
+        } else {
+            Severity::Critical
+        };
         findings.push(Finding::new(
             "missing",
-            Severity::Critical,
+            severity,
             format!("{} does not exist", entry.holder),
         ));
     }

@@ -133,7 +133,8 @@ pub(super) fn from_flags(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &m
 
 /// What kubeadm's table demands here, unless a flag named it.
 pub(super) fn from_table(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Entries) {
-    let has_etcd = scene.component(ComponentKind::Etcd).is_some();
+    let has_etcd = scene.is_kubeadms(ComponentKind::Etcd, "cert-file");
+    let has_apiserver = scene.is_kubeadms(ComponentKind::KubeApiserver, "tls-cert-file");
     for row in KUBEADM.certificates {
         if entries.has(row.name) {
             continue;
@@ -144,7 +145,8 @@ pub(super) fn from_table(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &m
             row.role,
             Role::EtcdServer | Role::EtcdPeer | Role::EtcdHealthcheckClient
         );
-        let required = scene.is_control_plane && (has_etcd || !is_etcds);
+        // A hand-made cluster need not have what no flag names.
+        let required = has_apiserver && (has_etcd || !is_etcds);
         if !exists && !required {
             continue;
         }
@@ -157,8 +159,7 @@ pub(super) fn from_table(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &m
                 certificate,
                 used_by: Vec::new(),
                 expected_authority: Some(row.authority.as_str().to_owned()),
-                // Only what no flag names: a hand-made cluster need not have it.
-                required: false,
+                required,
                 kubeconfig: None,
             },
         );

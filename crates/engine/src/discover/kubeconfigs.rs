@@ -7,7 +7,7 @@ use super::reader::{Read, Reader};
 use kubepki_core::formats::kubeconfig::{KeyMaterial, Kubeconfig, PublicMaterial};
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::layouts::component_files::KUBECONFIGS;
-use kubepki_core::model::{EmbeddedTrust, Entry, Holder, KeyState, Role, UsedBy};
+use kubepki_core::model::{ComponentKind, EmbeddedTrust, Entry, Holder, KeyState, Role, UsedBy};
 use kubepki_keys::public_half;
 use kubepki_sealed::Sealed;
 use kubepki_x509::pem;
@@ -44,7 +44,11 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Ent
     }
     for row in KUBEADM.kubeconfigs {
         let path = Path::new(KUBEADM.kubeconfig_folder).join(row.name);
-        if entries.has(row.name) || reader.symlink_metadata(&path).is_none() {
+        // kubeadm makes it on every control plane, and misses it.
+        let required = row.role == Role::Admin
+            && scene.is_kubeadms(ComponentKind::KubeApiserver, "tls-cert-file");
+        let exists = reader.symlink_metadata(&path).is_some();
+        if entries.has(row.name) || !(exists || required) {
             continue;
         }
         note_trust(reader, &path, None, entries);
@@ -56,7 +60,7 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Ent
             continue;
         }
         let name = row.name.to_owned();
-        if let Some(entry) = entry(reader, &path, name, row.role, Vec::new(), false) {
+        if let Some(entry) = entry(reader, &path, name, row.role, Vec::new(), required) {
             entries.add(reader, entry);
         }
     }

@@ -46,14 +46,9 @@ pub fn discover(
     let name = host_name(host)?;
     let mut reader = Reader::new(host);
     let found = components::find(&mut reader);
-    let is_control_plane = found
-        .components
-        .iter()
-        .any(|component| component.kind == ComponentKind::KubeApiserver);
     let scene = Scene {
         components: &found.components,
         pki_folder: &options.pki_folder,
-        is_control_plane,
     };
     let authorities = authorities::find(&mut reader, &scene);
     let mut entries = entries::Entries::default();
@@ -102,7 +97,6 @@ pub(crate) fn host_name(host: &dyn HostRead) -> Result<String, HostError> {
 struct Scene<'a> {
     components: &'a [kubepki_core::model::Component],
     pki_folder: &'a std::path::Path,
-    is_control_plane: bool,
 }
 
 impl Scene<'_> {
@@ -110,5 +104,13 @@ impl Scene<'_> {
         self.components
             .iter()
             .find(|component| component.kind == kind)
+    }
+
+    /// Whether this component serves what lies in kubeadm's folder: then kubeadm made it, and what
+    /// kubeadm's table holds beside is missed where it is absent.
+    fn is_kubeadms(&self, kind: ComponentKind, flag: &str) -> bool {
+        self.component(kind)
+            .and_then(|component| component.host_path(flag))
+            .is_some_and(|path| path.starts_with(self.pki_folder))
     }
 }

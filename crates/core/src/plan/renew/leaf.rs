@@ -19,16 +19,14 @@ impl<'a> Planner<'a> {
             Ok(signer) => signer,
             Err(reason) if self.request.selection == Selection::All => {
                 // One expired or external CA among several must not stop the others.
+                let message = format!("not renewed: {reason}");
                 let refusal = Refusal::NotRenewable {
                     name: entry.name.clone(),
                     reason,
                 };
                 let hint = refusal.hint().map(|hint| format!("; {hint}"));
-                self.notice(
-                    refusal.code(),
-                    &entry.name,
-                    format!("not renewed: {refusal}{}", hint.unwrap_or_default()),
-                );
+                let message = message + &hint.unwrap_or_default();
+                self.notice(refusal.code(), &entry.name, message);
                 return Ok(());
             }
             Err(reason) => {

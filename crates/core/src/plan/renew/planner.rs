@@ -93,7 +93,9 @@ impl<'a> Planner<'a> {
             }
             let reason = match &entry.problem {
                 Some(problem) => problem.clone(),
-                None if entry.required => format!("{} does not exist", entry.holder),
+                None if entry.required && !entry.used_by.is_empty() => {
+                    format!("{} does not exist", entry.holder)
+                }
                 None => continue,
             };
             self.notice(
