@@ -13,4 +13,5 @@ mod disks;
 mod files;
 mod permissions;
 mod runs;
+mod secrets;
 mod state;
