@@ -23,6 +23,7 @@ mod renew_kubelet;
 mod renew_names;
 mod renew_options;
 mod renew_plans;
+mod renew_property;
 mod status_findings;
 mod status_human;
 mod status_json;

@@ -58,7 +58,7 @@ fn assert_points_at_store(tree: &Tree) {
 }
 
 /// kubelet.conf with the certificate embedded, as kubeadm before 1.17 left it.
-fn embed(tree: &Tree) -> String {
+pub(crate) fn embed(tree: &Tree) -> String {
     let pair = tree.read(LINK);
     let text = String::from_utf8(pair).unwrap();
     let key_at = text.find("-----BEGIN EC PRIVATE KEY").unwrap();

@@ -224,6 +224,7 @@ impl<'a> Planner<'a> {
                     | "signed-by-other-ca"
                     | "key-mismatch"
                     | "key-missing"
+                    | "key-unreadable"
                     | "not-a-symlink"
                     | "embedded-kubelet-certificate"
             )
