@@ -207,7 +207,7 @@ impl Host {
         self.lab.runc().arg("exec").arg(self.id())
     }
 
-    fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         format!("kubepki-{}-{}", self.lab.name, self.name)
     }
 

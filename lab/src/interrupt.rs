@@ -1,27 +1,23 @@
 //! Killing the program under test at a moment that its journal shows.
+//!
+//! The journal is watched from this machine, without starting anything: a change of files takes some
+//! thirty milliseconds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::host::Host;
+use crate::tool::{Output, Tool};
 
-/// `$1` is looked for in the journals, `$2` is waited then, the rest is what kubepki is asked.
-const SCRIPT: &str = r#"
-wanted=$1; pause=$2; shift 2
-count() { cat /var/lib/kubepki/journal/*.jsonl 2>/dev/null | grep -c -e "$wanted" || true; }
-before=$(count)
-kubepki "$@" >/root/killed.log 2>&1 & process=$!
-while [ "$(count)" -le "$before" ]; do
-  kill -0 $process 2>/dev/null || { cat /root/killed.log; echo "it ended before"; exit 1; }
-done
-sleep "$pause"
-kill -KILL $process 2>/dev/null || { cat /root/killed.log; echo "it ended before"; exit 1; }
-wait $process 2>/dev/null || true
-cat /root/killed.log"#;
+const PROGRAM: &str = "kubepki";
+const JOURNALS: &str = "/var/lib/kubepki/journal";
+
+/// The longest that anything in a run takes.
+const AT_MOST: Duration = Duration::from_secs(240);
 
 impl Host {
-    /// Runs kubepki and kills it with SIGKILL, `pause` after a line of its journal matches `wanted`.
+    /// Runs kubepki and kills it with SIGKILL, `pause` after a line of its journal contains `wanted`.
     /// Answers what it had said; that it ended by itself before is an error.
     pub fn kubepki_killed(
         &self,
@@ -29,17 +25,57 @@ impl Host {
         wanted: &str,
         pause: Duration,
     ) -> Result<String> {
-        let pause = format!("{:.3}", pause.as_secs_f64());
-        let mut command = vec!["sh", "-uc", SCRIPT, "sh", wanted, &pause];
-        command.extend(arguments);
-        let output = self.exec(command).context("cannot kill kubepki")?;
-        if !output.success() {
-            bail!(
-                "kubepki was not killed at {wanted}:\n{}{}",
-                output.stdout,
-                output.stderr
-            );
+        let lines_before = self.journal_lines(wanted);
+        let command: Vec<String> = std::iter::once(PROGRAM)
+            .chain(arguments.iter().copied())
+            .map(str::to_owned)
+            .collect();
+        let there = self.clone();
+        let work = std::thread::spawn(move || there.exec(command));
+        let start = Instant::now();
+        let mut process = None;
+        while self.journal_lines(wanted) == lines_before {
+            if work.is_finished() || start.elapsed() > AT_MOST {
+                bail!("kubepki never came to {wanted}: {:?}", work.join());
+            }
+            if process.is_none() {
+                process = self.process_seen_from_here()?;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
-        Ok(output.stdout)
+        std::thread::sleep(pause);
+        let process = process
+            .with_context(|| format!("no process of kubepki was seen before {wanted}"))?
+            .to_string();
+        Tool::new("kill").args(["-KILL", &process]).run()?;
+        let output: Output = work.join().map_err(|_| anyhow!("the run panicked"))??;
+        if output.status != 128 + 9 {
+            bail!("kubepki ended with {} at {wanted}", output.status);
+        }
+        Ok(output.stdout + &output.stderr)
+    }
+
+    fn journal_lines(&self, wanted: &str) -> usize {
+        let folder = std::fs::read_dir(self.path(JOURNALS));
+        folder
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
+            .map(|journal| journal.matches(wanted).count())
+            .sum()
+    }
+
+    /// The host's processes are this machine's too, under other numbers.
+    fn process_seen_from_here(&self) -> Result<Option<u32>> {
+        for entry in fs_err::read_dir("/proc")? {
+            let entry = entry?.path();
+            let read = |file: &str| std::fs::read_to_string(entry.join(file)).unwrap_or_default();
+            if read("comm").trim() == PROGRAM && read("cgroup").contains(&self.id()) {
+                let number = entry.file_name().and_then(|name| name.to_str());
+                return Ok(number.and_then(|number| number.parse().ok()));
+            }
+        }
+        Ok(None)
     }
 }
