@@ -11,13 +11,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod by_hand;
 mod kept;
 mod kubeadm_real;
 mod moved;
 mod renew_all;
+mod renew_alternative_names;
 mod renew_expired_ca;
 mod renew_external_ca;
 mod renew_formats;
+mod renew_installed;
 mod renew_kubeconfigs;
 mod renew_kubelet;
 mod renew_names;

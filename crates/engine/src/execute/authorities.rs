@@ -4,7 +4,8 @@
 //! it: what it prepares against timing attacks at its first signature serves the others too.
 
 use super::error::ExecuteError;
-use super::mint::{certificates, issue_error, read_key};
+use super::mint::{certificates, issue_error};
+use super::subject_key::read_key;
 use crate::ports::{FILE_LIMIT, HostRead};
 use kubepki_core::plan::Issuance;
 use kubepki_keys::Issuer;

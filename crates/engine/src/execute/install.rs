@@ -4,7 +4,8 @@
 //! one said must be said by the new one: subject, names, usages, the authority and the key.
 
 use super::error::ExecuteError;
-use super::mint::{Minted, certificates, key_error, old_certificate};
+use super::mint::{Minted, certificates, old_certificate};
+use super::subject_key::key_error;
 use crate::ports::FILE_LIMIT;
 use crate::ports::HostRead;
 use jiff::Timestamp;

@@ -13,6 +13,7 @@ pub mod mint;
 pub mod render;
 pub mod run;
 pub mod settle;
+mod subject_key;
 
 pub use error::ExecuteError;
 pub use run::{Execution, Outcome, execute};

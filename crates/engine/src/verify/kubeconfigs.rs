@@ -110,7 +110,13 @@ fn renewed(after: &Inventory, plan: &Plan) -> Vec<PathBuf> {
         }
     }
     for update in &plan.trust_updates {
-        add(update.kubeconfig.clone());
+        // A bootstrap token may well have expired, and nobody needs it any more.
+        let is_bootstrap = after.entries.iter().any(|entry| {
+            entry.role == Role::Bootstrap && entry.kubeconfig.as_ref() == Some(&update.kubeconfig)
+        });
+        if !is_bootstrap {
+            add(update.kubeconfig.clone());
+        }
     }
     paths
 }
