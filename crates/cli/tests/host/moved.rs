@@ -1,7 +1,7 @@
 //! Clusters that keep their files elsewhere: flags, mounts, configuration files and units are
 //! followed, no folder is taken for granted.
 
-use crate::support::Tree;
+use crate::support::{Issue, Tree};
 
 /// Name and path of every certificate and authority, as `status` tells them.
 fn paths(tree: &Tree) -> Vec<(String, String)> {
@@ -209,4 +209,70 @@ fn an_administrators_kubeconfig_elsewhere_is_nobodys() {
     let before = tree.text("/root/.kube/config");
     tree.kubepki(&["renew", "all", "--yes"]).expect(0);
     assert_eq!(tree.text("/root/.kube/config"), before);
+}
+
+#[test]
+fn certificates_for_further_names_of_a_server_are_its_too() {
+    let tree = Tree::kubeadm().expired(30).build();
+    let pki = "/etc/kubernetes/pki";
+    tree.issue("/made/public", &Tree::kubeadm().authority("/CN=public CA"));
+    for (name, by, until_days) in [
+        ("inner", "/etc/kubernetes/pki/ca", -5),
+        ("outer", "/made/public", 50),
+    ] {
+        let issue = Issue {
+            subject: "/CN=api.example.org",
+            by: Some(by),
+            until_days,
+            extensions: "authorityKeyIdentifier=keyid\nsubjectAltName=DNS:api.example.org",
+            ..Issue::default()
+        };
+        tree.issue(&format!("{pki}/{name}"), &issue);
+    }
+    tree.replace(
+        "/etc/kubernetes/manifests/kube-apiserver.yaml",
+        "    - --tls-cert-file=",
+        &format!("    - --tls-sni-cert-key={pki}/inner.crt,{pki}/inner.key:api.example.org\n    - --tls-sni-cert-key={pki}/outer.crt,{pki}/outer.key\n    - --tls-cert-file="),
+    );
+    let outer = tree.text(format!("{pki}/outer.crt"));
+    let run = tree.kubepki(&["renew", "all", "--yes"]).expect(0);
+    assert!(
+        run.stdout.contains("outer.crt: not renewed: none of the"),
+        "{run}"
+    );
+    tree.assert_signed(&format!("{pki}/inner.crt"), &format!("{pki}/ca.crt"));
+    tree.assert_pair(&format!("{pki}/inner.crt"), &format!("{pki}/inner.key"));
+    assert_eq!(tree.text(format!("{pki}/outer.crt")), outer);
+    tree.kubepki(&["status"]).expect(0);
+    // Past its end, somebody must be told.
+    let later = tree.day(60).to_string();
+    tree.kubepki(&["renew", "all", "--now", &later, "--yes"])
+        .expect(1);
+}
+
+#[test]
+fn a_certificate_whose_key_nobody_knows_is_not_replaced() {
+    // A new one would come with a new key, which would have no place.
+    let tree = Tree::kubeadm().expired(30).build();
+    let conf = "/etc/kubernetes/scheduler.conf";
+    let (certificate, _) = tree.kubeconfig_pair(conf);
+    let certificate = tree.read_outside(&certificate);
+    tree.write("/etc/kubernetes/scheduler.crt", &certificate);
+    tree.replace(
+        conf,
+        &format!(
+            "client-certificate-data: {}",
+            crate::support::base64(certificate)
+        ),
+        "client-certificate: scheduler.crt",
+    );
+    let row = tree.row("scheduler.conf");
+    assert_eq!(row["renewable"], false, "{row:#}");
+    let before = tree.snapshot();
+    let run = tree
+        .kubepki(&["renew", "scheduler.conf", "--yes"])
+        .expect(1);
+    assert!(run.stderr.contains("not known where the key"), "{run}");
+    tree.assert_unchanged(&before);
+    tree.kubepki(&["renew", "all", "--yes"]).expect(1);
 }

@@ -3,12 +3,15 @@
 use super::Scene;
 use super::authorities::{key_beside, key_state};
 use super::reader::{Read, Reader};
+use kubepki_core::formats::sni_key_pair::{SNI_FLAG, sni_key_pairs};
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::layouts::component_files::KEY_PAIRS;
-use kubepki_core::model::{ComponentKind, EmbeddedTrust, Entry, Holder, KeyState, Role, UsedBy};
+use kubepki_core::model::{
+    Component, ComponentKind, EmbeddedTrust, Entry, Holder, KeyState, Role, UsedBy,
+};
 use kubepki_sealed::danger;
 use kubepki_x509::{Certificate, pem};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Entries as they are found; one file is one entry, however many flags and links name it.
 #[derive(Default)]
@@ -128,6 +131,35 @@ pub(super) fn from_flags(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &m
             );
             entries.add(reader, entry);
         }
+        further(reader, component, entries);
+    }
+}
+
+/// Certificates that a server chooses by the name that a client asks for; anybody may have signed
+/// them.
+fn further(reader: &mut Reader<'_>, component: &Component, entries: &mut Entries) {
+    for pair in sni_key_pairs(&component.flags) {
+        let host_path = |path: &str| component.mounts.host_path(Path::new(path));
+        let Some(certificate) = host_path(&pair.certificate) else {
+            continue;
+        };
+        let entry = file_entry(
+            reader,
+            FileEntry {
+                name: certificate.display().to_string(),
+                role: Role::Other,
+                key: host_path(&pair.key),
+                certificate,
+                used_by: vec![UsedBy {
+                    component: component.kind,
+                    flag: SNI_FLAG.to_owned(),
+                }],
+                expected_authority: None,
+                required: true,
+                kubeconfig: None,
+            },
+        );
+        entries.add(reader, entry);
     }
 }
 
@@ -208,7 +240,7 @@ pub(super) fn file_entry(reader: &mut Reader<'_>, file: FileEntry) -> Entry {
 /// The certificates of a PEM file, or what stands in the way.
 pub(super) fn read_chain(
     reader: &mut Reader<'_>,
-    path: &std::path::Path,
+    path: &Path,
 ) -> (Vec<Certificate>, Option<String>) {
     match reader.read(path) {
         Read::Contents(contents, _) => match pem::certificates(danger::open(&contents)) {

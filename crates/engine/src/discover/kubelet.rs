@@ -4,11 +4,11 @@
 //! (client-go's `certificate_store.go`). A regular file in its place, a broken link or a kubeconfig
 //! that embeds a certificate are all found in the field and all stop the kubelet in the end.
 
-use super::{NAMELESS, Scene};
 use super::authorities::key_state;
 use super::entries::{Entries, FileEntry, file_entry, read_chain};
 use super::kubeconfigs;
 use super::reader::Reader;
+use super::{NAMELESS, Scene};
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::model::{
     Component, ComponentKind, Entry, Holder, KubeconfigUser, NodeName, Role, UsedBy,

@@ -8,7 +8,7 @@ use crate::model::{Authority, ComponentKind, Entry, Holder, KeyState, Kubeconfig
 use crate::plan::document::{Issuance, KeyChoice, Origin, Signer};
 use crate::plan::names::spelled;
 use jiff::Timestamp;
-use kubepki_x509::{Certificate, KeyAlgorithm};
+use kubepki_x509::{Certificate, KeyAlgorithm, ValidityState};
 use std::path::{Path, PathBuf};
 
 impl<'a> Planner<'a> {
@@ -19,6 +19,7 @@ impl<'a> Planner<'a> {
             Ok(signer) => signer,
             Err(reason) if self.request.selection == Selection::All => {
                 // One expired or external CA among several must not stop the others.
+                let is_foreign = self.is_foreign(entry, &reason);
                 let message = format!("not renewed: {reason}");
                 let refusal = Refusal::NotRenewable {
                     name: entry.name.clone(),
@@ -26,7 +27,12 @@ impl<'a> Planner<'a> {
                 };
                 let hint = refusal.hint().map(|hint| format!("; {hint}"));
                 let message = message + &hint.unwrap_or_default();
-                self.notice(refusal.code(), &entry.name, message);
+                let code = if is_foreign {
+                    "foreign-ca"
+                } else {
+                    refusal.code()
+                };
+                self.notice(code, &entry.name, message);
                 return Ok(());
             }
             Err(reason) => {
@@ -112,6 +118,16 @@ impl<'a> Planner<'a> {
             copies: Vec::new(),
         });
         Ok(())
+    }
+
+    /// Whether somebody else sees to the certificate: no authority of this cluster is expected to
+    /// have signed it, and it is valid.
+    fn is_foreign(&self, entry: &Entry, reason: &NotRenewable) -> bool {
+        matches!(reason, NotRenewable::UnknownAuthority { .. })
+            && entry.expected_authority.is_none()
+            && entry.certificate().is_some_and(|certificate| {
+                certificate.validity().state(self.now) == ValidityState::Valid
+            })
     }
 
     /// Who signs, and when the signer itself ends.
