@@ -25,7 +25,13 @@ fn an_expired_control_plane_is_renewed_and_can_be_restored() -> Result<()> {
     ready(&lab)?;
     status_agrees_with_kubeadm(&host)?;
 
+    let authority = std::fs::read(host.path("/etc/kubernetes/pki/ca.crt"))?;
     host.age(30)?;
+    assert_eq!(
+        std::fs::read(host.path("/etc/kubernetes/pki/ca.crt"))?,
+        authority
+    );
+    locked_out_as_kubernetes_says(&host)?;
     let refused = lab.kubectl(["get", "nodes", "--request-timeout=5s"])?;
     assert!(
         !refused.success(),
@@ -88,6 +94,25 @@ fn an_expired_control_plane_is_renewed_and_can_be_restored() -> Result<()> {
     ready(&lab)
 }
 
+/// The lab's own promise: the kubelet cannot start, and kubeadm agrees that all of it has ended.
+fn locked_out_as_kubernetes_says(host: &Host) -> Result<()> {
+    let healthz = [
+        "curl",
+        "--silent",
+        "--fail",
+        "http://127.0.0.1:10248/healthz",
+    ];
+    assert!(!host.exec(healthz)?.success(), "the kubelet still works");
+    let fatal = host.shell("journalctl --unit=kubelet --no-pager | grep -E ': F[0-9]{4} '")?;
+    assert!(
+        fatal.contains("unable to load bootstrap kubeconfig"),
+        "{fatal}"
+    );
+    let expiration = host.shell("kubeadm certs check-expiration --config /root/kubeadm.yaml")?;
+    assert!(expiration.contains("<invalid>"), "{expiration}");
+    Ok(())
+}
+
 fn ready(lab: &Lab) -> Result<()> {
     until("cp1 to be Ready", Duration::from_secs(90), || {
         let nodes = lab.kubectl(["get", "nodes", "--no-headers"])?;
@@ -102,7 +127,10 @@ fn kubepki(host: &Host, arguments: &[&str]) -> Result<Output> {
 
 fn certificates(status: &Output) -> Result<usize> {
     let status: Value = serde_json::from_str(&status.stdout)?;
-    Ok(status["certificates"].as_array().context("no certificates")?.len())
+    Ok(status["certificates"]
+        .as_array()
+        .context("no certificates")?
+        .len())
 }
 
 fn expired(status: &Output) -> Result<usize> {

@@ -1,6 +1,11 @@
 //! kubepki killed in the middle of bringing an expired control plane back, again and again: each
 //! time `status` names the run, and the next command finishes it or takes it back.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "what was said is shown when the test fails"
+)]
+
 use std::time::Duration;
 
 use anyhow::Result;
@@ -80,8 +85,7 @@ fn a_run_that_is_killed_is_finished_or_undone_by_the_next() -> Result<()> {
     lab.wait_until_ready("cp1")?;
     settled(&host)?;
 
-    undone_when_killed_at(&lab, &host, &MOMENTS[1])?;
-    undone_when_killed_at(&lab, &host, &MOMENTS[4])
+    undone_when_killed_at(&lab, &host, &MOMENTS[1])
 }
 
 /// What was sound before is brought back, and used.
