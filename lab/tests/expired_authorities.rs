@@ -1,6 +1,11 @@
 //! A control plane that is older than its CAs: the authorities have expired with everything else. A
 //! CA is renewed with its own key only when that is asked for; then the host comes back.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "what was said is shown when the test fails"
+)]
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};

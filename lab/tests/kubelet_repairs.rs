@@ -1,6 +1,11 @@
 //! Kubelets that have lost their way to the API: what became of their client certificate, and that
 //! one command brings the node back and leaves a certificate store that can rotate.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "what was said is shown when the test fails"
+)]
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
