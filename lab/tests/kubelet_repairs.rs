@@ -18,6 +18,9 @@ const KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
 /// A client certificate that has ended, with its key, kept aside.
 const ENDED: &str = "/root/ended.pem";
 
+/// Does to a host what is found in the field.
+type Damage = fn(&Host) -> Result<()>;
+
 #[test]
 #[ignore = "needs root and the lab: cargo xtask test --tier lab"]
 fn kubelets_that_are_locked_out_come_back() -> Result<()> {
@@ -30,7 +33,7 @@ fn kubelets_that_are_locked_out_come_back() -> Result<()> {
     host.age_files(30)?;
     host.shell(&format!("cp {LINK} {ENDED}; tar -C / -xpf /root/good.tar"))?;
 
-    let moments: [(&str, fn(&Host) -> Result<()>); 4] = [
+    let moments: [(&str, Damage); 4] = [
         ("embedded, no store", embedded_and_no_store),
         ("a regular file for the link", a_file_where_the_link_belongs),
         ("a link to nothing", a_link_to_nothing),
