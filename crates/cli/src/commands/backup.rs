@@ -27,6 +27,7 @@ pub fn run(context: &Context, args: &BackupArgs) -> Result<ExitCode, CliError> {
 }
 
 fn create(context: &Context, args: &BackupCreateArgs) -> Result<ExitCode, CliError> {
+    let protection = protection(&args.recipient)?;
     let outside = Outside::new(context);
     let host: &dyn HostWrite = outside.host();
     if let Ok(Some(found)) = apply::interrupted(host) {
@@ -40,11 +41,6 @@ fn create(context: &Context, args: &BackupCreateArgs) -> Result<ExitCode, CliErr
     let holder = apply::holder_name(std::process::id(), "backup create", context.now());
     let _lock = apply::lock(host, &holder).map_err(|error| apply_failed(&error))?;
     let inventory = wiring::inventory(context, host, &args.ca_dir)?;
-    let protection = if args.recipient.is_empty() {
-        Protection::Plain
-    } else {
-        Protection::Recipients(args.recipient.clone())
-    };
     let id = RunId::new(context.now(), wiring::chance());
     let paths = everything(&inventory);
     let destination = match &args.out {
@@ -60,6 +56,16 @@ fn create(context: &Context, args: &BackupCreateArgs) -> Result<ExitCode, CliErr
     };
     let written = backup::create(host, &request, &destination).map_err(|error| refused(&error))?;
     show_written(context, &written)
+}
+
+/// For these recipients, or plain for none.
+pub fn protection(recipients: &[String]) -> Result<Protection, CliError> {
+    if recipients.is_empty() {
+        return Ok(Protection::Plain);
+    }
+    let protection = Protection::Recipients(recipients.to_vec());
+    protection.check().map_err(|error| refused(&error))?;
+    Ok(protection)
 }
 
 /// Every file of the inventory, keys of CAs included, the manifests, and the kubelet's store.

@@ -1,7 +1,7 @@
 //! Carrying out a plan and telling what came of it; settling what an earlier run left.
 
-use super::plan_view;
 use super::wiring::{self, Outside, Talk};
+use super::{backup, plan_view};
 use crate::args::BackupChoice;
 use crate::context::{Context, host_error};
 use crate::error::CliError;
@@ -142,7 +142,7 @@ fn execution<'a>(
     Ok(Execution {
         ports: carry.outside.ports(),
         options: wiring::options(context, carry.ca_dir)?,
-        backup: protection(carry.backup),
+        backup: protection(carry.backup)?,
         unlock: wiring::unlock(carry.identity)?,
         process: std::process::id(),
         chance: wiring::chance(),
@@ -150,15 +150,14 @@ fn execution<'a>(
     })
 }
 
-/// The encryption that was asked for; `None` for no backup at all.
-pub fn protection(choice: &BackupChoice) -> Option<Protection> {
+/// The encryption that was asked for; `None` for no backup at all. A recipient that is none is told
+/// before anything is changed or made.
+fn protection(choice: &BackupChoice) -> Result<Option<Protection>, CliError> {
     if choice.no_backup {
-        None
-    } else if choice.backup_recipient.is_empty() {
-        Some(Protection::Plain)
-    } else {
-        Some(Protection::Recipients(choice.backup_recipient.clone()))
+        return Ok(None);
     }
+    let protection = backup::protection(&choice.backup_recipient)?;
+    Ok(Some(protection))
 }
 
 /// What `-o json` shows of a run.
@@ -338,6 +337,7 @@ pub fn propose(
     inventory: &Inventory,
     plan: &Plan,
 ) -> Result<ExitCode, CliError> {
+    protection(carry.backup)?;
     plan_view::show(context, plan)?;
     if !carry.confirmed && !context.confirm("Carry out this plan?")? {
         context.note("nothing was changed");

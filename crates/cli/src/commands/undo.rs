@@ -28,7 +28,8 @@ pub fn undo(context: &Context, args: &UndoArgs) -> Result<ExitCode, CliError> {
             Answer::SettleAndUndo => run::settle(context, &carry, &found)?,
             Answer::CloseAndUndo => {
                 // Told before the run is ended: without its archive it could only be finished.
-                let archive = archive_of(&found.record)?;
+                let archive = archive_of(&found.record)
+                    .map_err(|error| error.hint("`kubepki renew` finishes it"))?;
                 open(outside.host(), archive, args.how.identity.as_deref())?;
                 if !run::close(context, &carry, &found)? {
                     return Ok(ExitCode::Fine);

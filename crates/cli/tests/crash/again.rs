@@ -1,8 +1,8 @@
 //! The recovery from a crash is killed too, and the one after it must still get there.
 
 use crate::judge;
-use crate::points::{Point, kill, on_every_processor, points, run};
 use crate::scene;
+use crate::support::points::{Point, kill, on_every_processor, points, run};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const RENEW: [&str; 3] = ["renew", "all", "--yes"];

@@ -1,8 +1,8 @@
 //! `undo` and `restore` are killed at every effect: the host is then old or new, never between.
 
 use crate::judge::{self, Times};
-use crate::points::{Point, kill, on_every_processor, points, run};
 use crate::scene;
+use crate::support::points::{Point, kill, on_every_processor, points, run};
 use crate::support::{Output, Snapshot, Tree};
 
 const RENEW: [&str; 3] = ["renew", "all", "--yes"];

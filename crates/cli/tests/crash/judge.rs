@@ -1,7 +1,7 @@
 //! What must be so after a crash, and after the recovery from it.
 
-use crate::points::{Point, run};
 use crate::scene::{COMBINED, LINK};
+use crate::support::points::{Point, run};
 use crate::support::{FileState, LEAFS, Snapshot, Tree};
 use kubepki_keys::public_half;
 use kubepki_sealed::Sealed;

@@ -5,11 +5,18 @@
 //! effect here is a restart, since nothing runs below `--root`; those are walked in the engine's own
 //! tests and in the lab.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on stops, and says what it counted or skipped"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
 mod judge;
-mod points;
 mod scene;
 
 mod again;

@@ -1,8 +1,8 @@
 //! A renewal is killed at every effect; the next renewal finishes it, the next undo takes it back.
 
 use crate::judge;
-use crate::points::{Point, kill, on_every_processor, points, run};
 use crate::scene;
+use crate::support::points::{Point, kill, on_every_processor, points, run};
 use std::collections::BTreeSet;
 
 const RENEW: [&str; 3] = ["renew", "all", "--yes"];

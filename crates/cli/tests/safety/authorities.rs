@@ -1,6 +1,6 @@
 //! CAs that cannot sign: no key, another key, a key that cannot be read, another CA of that name.
 
-use crate::ledger::Ledger;
+use crate::support::ledger::Ledger;
 use crate::support::{Issue, KeyKind, Tree};
 
 const CA_KEY: &str = "/etc/kubernetes/pki/ca.key";
@@ -16,9 +16,15 @@ const OF_THE_CA: [&str; 5] = [
     "/var/lib/kubelet/pki",
 ];
 
+/// What is wrong with a host.
+type Damage = fn(&Tree);
+
+/// How a host is spoiled.
+type Spoil = fn(&Tree);
+
 #[test]
 fn a_ca_whose_key_is_of_no_use() {
-    let cases: [(&str, fn(&Tree)); 8] = [
+    let cases: [(&str, Damage); 8] = [
         ("the CA key is missing", |tree| tree.remove(CA_KEY)),
         ("the CA key is that of another CA", |tree| {
             tree.remove(CA_KEY);

@@ -1,7 +1,7 @@
 //! Full and read-only file systems: mounted in a namespace of their own, for root only.
 
-use crate::ledger::Ledger;
 use crate::support::Tree;
+use crate::support::ledger::Ledger;
 use std::fs;
 use std::process::Command;
 

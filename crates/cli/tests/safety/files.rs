@@ -1,7 +1,7 @@
 //! Files that are not what they should be.
 
-use crate::ledger::Ledger;
 use crate::support::Tree;
+use crate::support::ledger::Ledger;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -21,9 +21,15 @@ fn pipe(tree: &Tree, path: &str) {
     mknodat(CWD, tree.path(path), FileType::Fifo, mode, 0).unwrap();
 }
 
+/// What is wrong with a host.
+type Damage = fn(&Tree);
+
+/// How a host is spoiled.
+type Spoil = fn(&Tree);
+
 #[test]
 fn a_file_that_is_something_else() {
-    let cases: [(&str, &str, fn(&Tree)); 12] = [
+    let cases: [(&str, &str, Damage); 12] = [
         ("the certificate is a folder", "apiserver", |tree| {
             folder(tree, CERTIFICATE)
         }),

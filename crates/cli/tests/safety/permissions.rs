@@ -1,6 +1,6 @@
 //! Without the right to read or to write: as `nobody`, so for root only.
 
-use crate::ledger::Ledger;
+use crate::support::ledger::Ledger;
 use crate::support::{Output, Tree};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
@@ -56,6 +56,12 @@ fn give(tree: &Tree, folder: &str) {
     assert!(status.unwrap().success());
 }
 
+/// What is wrong with a host.
+type Damage = fn(&Tree);
+
+/// How a host is spoiled.
+type Spoil = fn(&Tree);
+
 #[test]
 fn without_the_right_to_read_or_write() {
     let host = Tree::kubeadm().expired(30).build();
@@ -63,7 +69,7 @@ fn without_the_right_to_read_or_write() {
         return;
     }
     let mut ledger = Ledger::default();
-    let cases: [(&str, i32, fn(&Tree)); 4] = [
+    let cases: [(&str, i32, Damage); 4] = [
         ("nobody may read no key", 1, |_| {}),
         ("nobody may read all and write nothing", 1, |tree| {
             for file in tree.snapshot().keys() {

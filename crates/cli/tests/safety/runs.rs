@@ -1,7 +1,7 @@
 //! Two runs at once: the second is turned away, and told by whom.
 
-use crate::ledger::Ledger;
 use crate::support::Tree;
+use crate::support::ledger::Ledger;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io::Write;

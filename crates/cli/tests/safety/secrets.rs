@@ -132,6 +132,7 @@ fn nothing_that_is_said_or_noted_holds_a_key() {
         listener.run(&tree, words);
     }
     refusals(&tree, &mut listener);
+    wrong_files(&tree, &mut listener);
     let Listener { keys, said } = listener;
     assert!(keys.texts.len() > 5 * before, "{} texts", keys.texts.len());
 
@@ -156,6 +157,44 @@ fn nothing_that_is_said_or_noted_holds_a_key() {
         said.len()
     );
     assert!(noted > 20);
+}
+
+/// A key where another file was asked for: people press Tab.
+fn wrong_files(tree: &Tree, listener: &mut Listener) {
+    let tree = tree.copied();
+    for key in ["/etc/kubernetes/pki/ca.key", "/etc/kubernetes/admin.conf"] {
+        let real = tree.real(key);
+        tree.copy(key, "/signed/apiserver.crt");
+        tree.copy(key, "/signed/apiserver.key");
+        tree.copy(
+            key,
+            "/var/lib/kubepki/backups/99990101T000000Z-00000000.tar",
+        );
+        for words in [
+            &["restore", "--yes", "--archive", key][..],
+            &["backup", "diff", key],
+            &["backup", "list"],
+            &["undo", "--yes", "--identity", &real],
+            &["apply", &real, "--yes"],
+            &["init", "--layout", &real, "--yes"],
+            &["renew", "apiserver", "--install", "/signed", "--yes"],
+            &["renew", "all", "--ca-dir", key, "--yes"],
+            &["renew", "all", "--plan-out", &real],
+            &["ca-hash", key],
+            &["status", "--ca-dir", key],
+        ] {
+            listener.run(&tree, words);
+        }
+        tree.copy(key, "/etc/kubernetes/manifests/kube-apiserver.yaml");
+        tree.copy(key, "/var/lib/kubelet/config.yaml");
+        tree.copy(key, "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf");
+        tree.copy(
+            key,
+            "/var/lib/kubepki/journal/99990101T000000Z-00000000.jsonl",
+        );
+        listener.run(&tree, &["status"]);
+        listener.run(&tree, &["renew", "all", "--yes"]);
+    }
 }
 
 /// Errors about a key must not quote it.

@@ -1,17 +1,26 @@
 //! The product's own folder: missing, not a folder, elsewhere, or with journals that it cannot read.
 
-use crate::ledger::Ledger;
 use crate::support::Tree;
+use crate::support::ledger::Ledger;
 
 const ALL: [&str; 3] = ["renew", "all", "--yes"];
 const STATE: &str = "/var/lib/kubepki";
 const JOURNALS: &str = "/var/lib/kubepki/journal";
 
+/// What is wrong with a host.
+type Damage = fn(&Tree);
+
+/// What becomes of a journal's text.
+type Distortion = fn(&str) -> String;
+
+/// How a host is spoiled.
+type Spoil = fn(&Tree);
+
 #[test]
 fn a_state_folder_that_is_something_else() {
     let host = Tree::kubeadm().expired(30).build();
     let mut ledger = Ledger::default();
-    let cases: [(&str, fn(&Tree)); 3] = [
+    let cases: [(&str, Damage); 3] = [
         ("the state folder is a file", |tree| tree.write(STATE, "")),
         ("the lock is a folder", |tree| {
             tree.write("/var/lib/kubepki/lock/inside", "")
@@ -54,12 +63,15 @@ fn interrupted(host: &Tree) -> (Tree, String) {
     (tree, journal)
 }
 
+/// What becomes of a journal's text.
+type Damage = fn(&str) -> String;
+
 #[test]
 fn a_journal_that_cannot_be_read_stops_everything_that_changes() {
     let host = Tree::kubeadm().expired(30).build();
     tree_renewed(&host);
     let mut ledger = Ledger::default();
-    let cases: [(&str, fn(&str) -> String); 3] = [
+    let cases: [(&str, Distortion); 3] = [
         ("the journal is of a newer version", |text| {
             text.replacen("\"version\":1", "\"version\":7", 1)
         }),

@@ -20,6 +20,8 @@ mod copy;
 mod facts;
 mod issue;
 mod kubeadm;
+pub mod ledger;
+pub mod points;
 mod tree;
 
 pub use facts::{FileState, Snapshot};

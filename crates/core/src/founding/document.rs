@@ -163,7 +163,9 @@ impl DeclaredLayout {
     /// Reads a layout from YAML or JSON. Unknown fields are refused: a misspelled one would
     /// otherwise be a certificate that says less than it should.
     pub fn from_yaml(text: &str) -> Result<Self, LayoutError> {
-        let syntax = |error: serde_saphyr::Error| LayoutError::Syntax(error.to_string());
+        // Without the lines themselves: of a wrong file they may be a key's.
+        let syntax =
+            |error: serde_saphyr::Error| LayoutError::Syntax(error.without_snippet().to_string());
         let head: Head = serde_saphyr::from_str(text).map_err(syntax)?;
         if head.api_version.as_deref() != Some(API_VERSION)
             || head.kind.as_deref() != Some("Layout")

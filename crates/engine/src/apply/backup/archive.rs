@@ -16,6 +16,10 @@ const MANIFEST: &str = "manifest.json";
 const SEAL: &str = "manifest.json.sha256";
 const BLOCK: usize = 512;
 
+/// What the tar reader says instead quotes what it read: of the wrong file that may be a key.
+const NO_TAR: &str = "it is no tar file";
+const CUT: &str = "it is cut short, or no tar file from some point on";
+
 /// An archive that was read and found whole.
 pub struct Archive {
     manifest: Manifest,
@@ -36,14 +40,14 @@ impl Archive {
     pub fn open(bytes: Sealed, unlock: &Unlock) -> Result<Self, BackupError> {
         let bytes = unprotect(bytes, unlock)?;
         let mut members = tar::Archive::new(open(&bytes));
-        let mut members = members.entries().map_err(|error| not_a_backup(&error))?;
+        let mut members = members.entries().map_err(|_| not_a_backup(&NO_TAR))?;
         let (manifest, digest) = match members.next() {
             Some(first) => read_manifest(first)?,
             None => return Err(not_a_backup(&"it is empty")),
         };
         let mut found: BTreeMap<String, Sealed> = BTreeMap::new();
         for member in members {
-            let mut member = member.map_err(|error| damaged(error.to_string()))?;
+            let mut member = member.map_err(|_| damaged(CUT.to_owned()))?;
             if member.header().entry_type() != tar::EntryType::Regular {
                 continue;
             }
@@ -53,7 +57,7 @@ impl Archive {
             let mut contents = Vec::with_capacity(size.min(bytes.len()) + 1);
             let read = member.read_to_end(&mut contents);
             let contents = Sealed::new(contents);
-            read.map_err(|error| damaged(format!("{name}: {error}")))?;
+            read.map_err(|_| damaged(CUT.to_owned()))?;
             found.insert(name, contents);
         }
         match found.remove(SEAL) {
@@ -87,7 +91,7 @@ pub fn manifest_of(bytes: &Sealed) -> Result<Option<Manifest>, BackupError> {
         return Ok(None);
     }
     let mut members = tar::Archive::new(bytes);
-    let mut members = members.entries().map_err(|error| not_a_backup(&error))?;
+    let mut members = members.entries().map_err(|_| not_a_backup(&NO_TAR))?;
     match members.next() {
         Some(first) => read_manifest(first).map(|(manifest, _)| Some(manifest)),
         None => Err(not_a_backup(&"it is empty")),
@@ -174,14 +178,14 @@ fn write_members(
 fn read_manifest<R: Read>(
     first: std::io::Result<tar::Entry<'_, R>>,
 ) -> Result<(Manifest, String), BackupError> {
-    let mut first = first.map_err(|error| not_a_backup(&error))?;
+    let mut first = first.map_err(|_| not_a_backup(&NO_TAR))?;
     if first.path_bytes().as_ref() != MANIFEST.as_bytes() {
         return Err(not_a_backup(&"its first member is not manifest.json"));
     }
     let mut json = Vec::new();
     first
         .read_to_end(&mut json)
-        .map_err(|error| damaged(error.to_string()))?;
+        .map_err(|_| damaged(CUT.to_owned()))?;
     let version = serde_json::from_slice::<serde_json::Value>(&json)
         .map_err(|error| damaged(format!("manifest.json: {error}")))?
         .get("kubepkiBackup")

@@ -17,6 +17,26 @@ pub enum Protection {
     Passphrase(Sealed),
 }
 
+impl Protection {
+    /// Whether every recipient is one, asked before anything is made that would have to be encrypted.
+    pub fn check(&self) -> Result<(), BackupError> {
+        match self {
+            Self::Recipients(recipients) => parse(recipients).map(drop),
+            Self::Plain | Self::Passphrase(_) => Ok(()),
+        }
+    }
+}
+
+fn parse(recipients: &[String]) -> Result<Vec<age::x25519::Recipient>, BackupError> {
+    let parsed = recipients.iter().map(|recipient| recipient.parse());
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(|_| BackupError::InvalidKey {
+            what: "the recipient",
+            detail: "an X25519 recipient begins with `age1`",
+        })
+}
+
 /// What opens an archive.
 pub enum Unlock {
     /// Nothing was given.
@@ -42,14 +62,7 @@ pub fn protect(archive: Sealed, protection: &Protection) -> Result<Sealed, Backu
             Encryptor::with_user_passphrase(secret_text(passphrase, "the passphrase")?)
         }
         Protection::Recipients(recipients) => {
-            let recipients = recipients
-                .iter()
-                .map(|recipient| recipient.parse::<age::x25519::Recipient>())
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|_| BackupError::InvalidKey {
-                    what: "the recipient",
-                    detail: "an X25519 recipient begins with `age1`",
-                })?;
+            let recipients = parse(recipients)?;
             let recipients = recipients
                 .iter()
                 .map(|recipient| recipient as &dyn Recipient);

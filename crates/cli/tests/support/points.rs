@@ -1,6 +1,6 @@
 //! Points of a run where it can be killed, and the killing.
 
-use crate::support::{Output, Tree};
+use super::tree::{Output, Tree};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

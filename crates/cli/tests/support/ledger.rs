@@ -1,6 +1,8 @@
 //! Refusals, written down as people meet them.
 
-use crate::support::{Output, Snapshot, Tree};
+use super::facts::Snapshot;
+use super::tree::{Output, Tree};
+use std::path::Path;
 
 /// What several refusals said, for one snapshot.
 #[derive(Default)]
@@ -74,13 +76,15 @@ impl Ledger {
         settings.add_filter(r"\d{8}T\d{6}Z-[0-9a-f]{8}", "<run>");
         settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>");
         settings.add_filter(r"process \d+", "process <pid>");
-        settings.add_filter(r"\b[0-9a-f]{64}\b", "<sha256>");
+        settings.add_filter(r"sha256 [0-9a-f]{12}\b", "sha256 <digest>");
         // Which file is the first for which there is no room is the kernel's affair.
         settings.add_filter(
             r"cannot (create|write) \S+/\.\S+<run>",
             "cannot write <staged file>",
         );
         settings.add_filter(r"location  \S+/\.\S+<run>", "location  <staged file>");
+        let program = concat!("tests/", env!("CARGO_CRATE_NAME"), "/snapshots");
+        settings.set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join(program));
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
         settings.bind(|| insta::assert_snapshot!(name, self.text.trim_end()));
