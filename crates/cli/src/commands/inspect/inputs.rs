@@ -50,7 +50,38 @@ pub struct Inputs<'a> {
 struct Folder {
     shown: String,
     path: PathBuf,
-    names: std::vec::IntoIter<String>,
+    names: Names,
+}
+
+/// Names in one piece of text: one by one they would take several times as much, for as long as
+/// their folder is being read.
+struct Names {
+    joined: String,
+    next: usize,
+}
+
+impl Names {
+    fn new(names: &[String]) -> Self {
+        Self {
+            joined: names.join("/"),
+            next: 0,
+        }
+    }
+}
+
+impl Iterator for Names {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        // no name is empty, and none holds a slash
+        let rest = self
+            .joined
+            .get(self.next..)
+            .filter(|rest| !rest.is_empty())?;
+        let name = rest.split('/').next().unwrap_or(rest);
+        self.next += name.len() + 1;
+        Some(name.to_owned())
+    }
 }
 
 impl<'a> Inputs<'a> {
@@ -147,7 +178,7 @@ impl<'a> Inputs<'a> {
             .host()
             .list(&path)
             .map_err(|error| host_error(&error))?;
-        let names = names.into_iter();
+        let names = Names::new(&names);
         self.folders.push(Folder {
             shown: shown.to_owned(),
             path,

@@ -1,7 +1,7 @@
 //! One portion of inputs: read by several threads, related, judged, back in order.
 //!
 //! Memory is bounded by the portion, not by what the user named: 100,000 files take as much as
-//! 2,000. What outlives a portion (authorities, where keys lie) is bounded in the core.
+//! 1,000. What outlives a portion (authorities, where keys lie) is bounded in the core.
 
 use super::inputs::{From, Input};
 use super::reading::{Found, Reader};
@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// Files that are related to each other, at least.
-const PORTION: usize = 2048;
+const PORTION: usize = 1024;
 /// How often progress is looked at while servers take their time.
 const TICK: Duration = Duration::from_millis(100);
 /// Asking servers is waiting, so more of them are asked at once than there are processors.
@@ -106,10 +106,11 @@ fn in_parallel<T: Send>(
     let next = AtomicUsize::new(0);
     let mut results: Vec<(usize, T)> = std::thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
+        let mut workers = Vec::with_capacity(threads);
         for _ in 0..threads {
             let sender = sender.clone();
             let (next, work) = (&next, &work);
-            scope.spawn(move || {
+            workers.push(scope.spawn(move || {
                 let mut mine = Vec::new();
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
@@ -120,7 +121,7 @@ fn in_parallel<T: Send>(
                 }
                 // the other end is gone only when this scope is
                 let _ = sender.send(mine);
-            });
+            }));
         }
         drop(sender);
         let mut results = Vec::with_capacity(count);
@@ -128,9 +129,17 @@ fn in_parallel<T: Send>(
             match receiver.recv_timeout(TICK) {
                 Ok(some) => results.extend(some),
                 Err(mpsc::RecvTimeoutError::Timeout) => progress.tick(),
-                Err(mpsc::RecvTimeoutError::Disconnected) => break results,
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
         }
+        // the scope alone does not wait until a thread has left its memory to the next one: every
+        // portion would begin with new memory
+        for worker in workers {
+            if let Err(panic) = worker.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+        results
     });
     results.sort_unstable_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
