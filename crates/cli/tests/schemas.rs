@@ -1,126 +1,129 @@
 //! Every shipped JSON Schema is held against what the program really writes, on a host that the
 //! program itself founded.
 
-use serde_json::Value;
-use std::path::Path;
-use std::process::{Command, Output};
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use std::path::Path;
+    use std::process::{Command, Output};
 
-fn kubepki(root: &Path, words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_kubepki"))
-        .args(["--yes", "-o", "json", "--root"])
-        .arg(root)
-        .args(words)
-        .env_remove("KUBEPKI_ROOT")
-        .output()
-        .unwrap()
-}
+    fn kubepki(root: &Path, words: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_kubepki"))
+            .args(["--yes", "-o", "json", "--root"])
+            .arg(root)
+            .args(words)
+            .env_remove("KUBEPKI_ROOT")
+            .output()
+            .unwrap()
+    }
 
-fn object(root: &Path, words: &[&str]) -> Value {
-    let output = kubepki(root, words);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!(
-            "{words:?}: {error}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )
-    })
-}
+    fn object(root: &Path, words: &[&str]) -> Value {
+        let output = kubepki(root, words);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!(
+                "{words:?}: {error}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+        })
+    }
 
-fn schema(kind: &str) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_kubepki"))
-        .args(["schema", kind])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{kind} has no schema");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
+    fn schema(kind: &str) -> Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_kubepki"))
+            .args(["schema", kind])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{kind} has no schema");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
 
-fn assert_valid(value: &Value) {
-    let kind = value["kind"].as_str().unwrap();
-    let validator = jsonschema::validator_for(&schema(kind)).unwrap();
-    let errors: Vec<String> = validator
-        .iter_errors(value)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert!(errors.is_empty(), "{kind}: {errors:#?}\n{value:#}");
-    // A schema that takes anything proves nothing: without a required field it must refuse.
-    let mut crippled = value.clone();
-    crippled.as_object_mut().unwrap().remove("apiVersion");
-    assert!(
-        !validator.is_valid(&crippled),
-        "{kind}: the schema takes anything"
-    );
-}
+    fn assert_valid(value: &Value) {
+        let kind = value["kind"].as_str().unwrap();
+        let validator = jsonschema::validator_for(&schema(kind)).unwrap();
+        let errors: Vec<String> = validator
+            .iter_errors(value)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{kind}: {errors:#?}\n{value:#}");
+        // A schema that takes anything proves nothing: without a required field it must refuse.
+        let mut crippled = value.clone();
+        crippled.as_object_mut().unwrap().remove("apiVersion");
+        assert!(
+            !validator.is_valid(&crippled),
+            "{kind}: the schema takes anything"
+        );
+    }
 
-#[test]
-fn what_is_written_is_what_the_schemas_say() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path();
-    std::fs::create_dir(root.join("etc")).unwrap();
-    std::fs::write(root.join("etc/hostname"), "cp1\n").unwrap();
-    let founding = [
-        "init",
-        "--advertise-address",
-        "10.0.0.1",
-        "--key-type",
-        "ecdsa:p256",
-    ];
-    assert_valid(&object(root, &founding));
-    assert_valid(&object(root, &["status"]));
-    // something unreadable and something missing are in the schema too
-    std::fs::write(root.join("etc/kubernetes/pki/sa.pub"), "no key").unwrap();
-    std::fs::remove_file(root.join("etc/kubernetes/pki/front-proxy-ca.key")).unwrap();
-    std::fs::write(root.join("etc/kubernetes/scheduler.conf"), "{").unwrap();
-    assert_valid(&object(root, &["status"]));
+    #[test]
+    fn what_is_written_is_what_the_schemas_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir(root.join("etc")).unwrap();
+        std::fs::write(root.join("etc/hostname"), "cp1\n").unwrap();
+        let founding = [
+            "init",
+            "--advertise-address",
+            "10.0.0.1",
+            "--key-type",
+            "ecdsa:p256",
+        ];
+        assert_valid(&object(root, &founding));
+        assert_valid(&object(root, &["status"]));
+        // something unreadable and something missing are in the schema too
+        std::fs::write(root.join("etc/kubernetes/pki/sa.pub"), "no key").unwrap();
+        std::fs::remove_file(root.join("etc/kubernetes/pki/front-proxy-ca.key")).unwrap();
+        std::fs::write(root.join("etc/kubernetes/scheduler.conf"), "{").unwrap();
+        assert_valid(&object(root, &["status"]));
 
-    let plan = folder.path().join("plan.json");
-    let words = [
-        "renew",
-        "all",
-        "--force",
-        "--plan-out",
-        plan.to_str().unwrap(),
-    ];
-    assert!(kubepki(root, &words).status.success());
-    assert_valid(&serde_json::from_slice(&std::fs::read(&plan).unwrap()).unwrap());
+        let plan = folder.path().join("plan.json");
+        let words = [
+            "renew",
+            "all",
+            "--force",
+            "--plan-out",
+            plan.to_str().unwrap(),
+        ];
+        assert!(kubepki(root, &words).status.success());
+        assert_valid(&serde_json::from_slice(&std::fs::read(&plan).unwrap()).unwrap());
 
-    assert_valid(&object(root, &["renew", "all", "--force"]));
-    assert_valid(&object(root, &["backup", "create"]));
-    assert_valid(&object(root, &["backup", "list"]));
-    std::fs::write(root.join("etc/kubernetes/pki/sa.pub"), "no key at all").unwrap();
-    assert_valid(&object(root, &["backup", "diff"]));
-    assert_valid(&object(root, &["undo"]));
-    assert_valid(&object(root, &["ca-hash", "/etc/kubernetes/pki/ca.crt"]));
+        assert_valid(&object(root, &["renew", "all", "--force"]));
+        assert_valid(&object(root, &["backup", "create"]));
+        assert_valid(&object(root, &["backup", "list"]));
+        std::fs::write(root.join("etc/kubernetes/pki/sa.pub"), "no key at all").unwrap();
+        assert_valid(&object(root, &["backup", "diff"]));
+        assert_valid(&object(root, &["undo"]));
+        assert_valid(&object(root, &["ca-hash", "/etc/kubernetes/pki/ca.crt"]));
 
-    let refused = kubepki(root, &["renew", "nobody"]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert_valid(&serde_json::from_slice(&refused.stderr).unwrap());
-}
+        let refused = kubepki(root, &["renew", "nobody"]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert_valid(&serde_json::from_slice(&refused.stderr).unwrap());
+    }
 
-#[test]
-fn a_bootstrap_kubeconfig_is_shown_though_it_holds_no_certificate() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path();
-    std::fs::create_dir_all(root.join("etc/kubernetes")).unwrap();
-    std::fs::write(root.join("etc/hostname"), "w1\n").unwrap();
-    let bootstrap = "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+    #[test]
+    fn a_bootstrap_kubeconfig_is_shown_though_it_holds_no_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir_all(root.join("etc/kubernetes")).unwrap();
+        std::fs::write(root.join("etc/hostname"), "w1\n").unwrap();
+        let bootstrap = "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
          clusters: [{name: k, cluster: {server: 'https://10.0.0.1:6443'}}]\n\
          contexts: [{name: c, context: {cluster: k, user: t}}]\n\
          users: [{name: t, user: {token: abcdef.0123456789abcdef}}]\n";
-    let path = root.join("etc/kubernetes/bootstrap-kubelet.conf");
-    std::fs::write(path, bootstrap).unwrap();
-    let output = kubepki(root, &["status"]);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        !text.contains("0123456789abcdef"),
-        "the token is shown: {text}"
-    );
-    let status: Value = serde_json::from_str(&text).unwrap();
-    assert_valid(&status);
-    let row = &status["certificates"][0];
-    assert_eq!(row["name"], "bootstrap-kubelet.conf");
-    assert_eq!(row["findings"][0]["code"], "bootstrap-token");
-    assert_eq!(row["renewable"], false);
-    assert!(row.get("missing").is_none(), "{row}");
-    let refused = kubepki(root, &["renew", "bootstrap-kubelet.conf"]);
-    assert_eq!(refused.status.code(), Some(1));
+        let path = root.join("etc/kubernetes/bootstrap-kubelet.conf");
+        std::fs::write(path, bootstrap).unwrap();
+        let output = kubepki(root, &["status"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            !text.contains("0123456789abcdef"),
+            "the token is shown: {text}"
+        );
+        let status: Value = serde_json::from_str(&text).unwrap();
+        assert_valid(&status);
+        let row = &status["certificates"][0];
+        assert_eq!(row["name"], "bootstrap-kubelet.conf");
+        assert_eq!(row["findings"][0]["code"], "bootstrap-token");
+        assert_eq!(row["renewable"], false);
+        assert!(row.get("missing").is_none(), "{row}");
+        let refused = kubepki(root, &["renew", "bootstrap-kubelet.conf"]);
+        assert_eq!(refused.status.code(), Some(1));
+    }
 }
