@@ -19,9 +19,6 @@ const OF_THE_CA: [&str; 5] = [
 /// What is wrong with a host.
 type Damage = fn(&Tree);
 
-/// How a host is spoiled.
-type Spoil = fn(&Tree);
-
 #[test]
 fn a_ca_whose_key_is_of_no_use() {
     let cases: [(&str, Damage); 8] = [

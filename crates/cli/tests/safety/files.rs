@@ -24,9 +24,6 @@ fn pipe(tree: &Tree, path: &str) {
 /// What is wrong with a host.
 type Damage = fn(&Tree);
 
-/// How a host is spoiled.
-type Spoil = fn(&Tree);
-
 #[test]
 fn a_file_that_is_something_else() {
     let cases: [(&str, &str, Damage); 12] = [

@@ -59,9 +59,6 @@ fn give(tree: &Tree, folder: &str) {
 /// What is wrong with a host.
 type Damage = fn(&Tree);
 
-/// How a host is spoiled.
-type Spoil = fn(&Tree);
-
 #[test]
 fn without_the_right_to_read_or_write() {
     let host = Tree::kubeadm().expired(30).build();

@@ -13,9 +13,6 @@ type Damage = fn(&Tree);
 /// What becomes of a journal's text.
 type Distortion = fn(&str) -> String;
 
-/// How a host is spoiled.
-type Spoil = fn(&Tree);
-
 #[test]
 fn a_state_folder_that_is_something_else() {
     let host = Tree::kubeadm().expired(30).build();
@@ -62,9 +59,6 @@ fn interrupted(host: &Tree) -> (Tree, String) {
     tree.write(&journal, &text[..=end]);
     (tree, journal)
 }
-
-/// What becomes of a journal's text.
-type Damage = fn(&str) -> String;
 
 #[test]
 fn a_journal_that_cannot_be_read_stops_everything_that_changes() {
