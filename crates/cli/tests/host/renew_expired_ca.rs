@@ -305,3 +305,26 @@ fn the_expired_one_of_a_bundle_is_renewed_where_it_stands() {
     );
     tree.assert_sound();
 }
+
+#[test]
+fn an_expired_authority_without_its_key_stays_expired_and_the_others_do_not() {
+    let tree = expired();
+    tree.remove(CA_KEY);
+    let proxy_key = "/etc/kubernetes/pki/front-proxy-ca.key";
+    tree.copy("/etc/kubernetes/pki/sa.key", proxy_key);
+    let old = tree.text(CA);
+    let run = tree
+        .kubepki(&["renew", "all", "--renew-expired-ca", "--yes"])
+        .expect(1);
+    for words in [
+        "ca: it has expired and stays so: its key is not on this host",
+        "front-proxy-ca: it has expired and stays so: its key is another certificate's",
+        "apiserver, apiserver-kubelet-client",
+    ] {
+        assert!(run.stdout.contains(words), "{words}: {run}");
+    }
+    assert_eq!(tree.text(CA), old);
+    let etcd = "/etc/kubernetes/pki/etcd";
+    tree.assert_signed(&format!("{etcd}/server.crt"), &format!("{etcd}/ca.crt"));
+    tree.assert_pair(&format!("{etcd}/server.crt"), &format!("{etcd}/server.key"));
+}

@@ -4,7 +4,9 @@ use super::leaf::is_same_authority;
 use super::refusal::Refusal;
 use super::request::{RenewRequest, Selection};
 use crate::assess::trust::{lacking, trust_authority};
-use crate::model::{Authority, ComponentKind, Entry, Holder, Inventory, Role, RunsAs, UsedBy};
+use crate::model::{
+    Authority, ComponentKind, Entry, Holder, Inventory, KeyState, Role, RunsAs, UsedBy,
+};
 use crate::plan::components::{self, Change};
 use crate::plan::document::{
     API_VERSION, BasisFile, Issuance, KeyChoice, Notice, Origin, Plan, Signer, TrustUpdate,
@@ -145,11 +147,13 @@ impl<'a> Planner<'a> {
                         && other.key.public_key() == Some(certificate.public_key())
                 });
                 if !elsewhere {
-                    self.notice(
-                        "ca-not-renewable",
-                        &authority.name,
-                        "its key is absent or does not match: it stays expired".to_owned(),
-                    );
+                    let why = match &authority.key {
+                        KeyState::Present { .. } => "its key is another certificate's",
+                        KeyState::Unreadable(reason) => reason,
+                        KeyState::Absent | KeyState::NotExpected => "its key is not on this host",
+                    };
+                    let message = format!("it has expired and stays so: {why}");
+                    self.notice("ca-not-renewable", &authority.name, message);
                 }
                 continue;
             };
