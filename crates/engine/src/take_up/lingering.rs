@@ -43,8 +43,8 @@ impl<'a> Lingering<'a> {
         }
         self.is_stopped = true;
         setting.progress.say(&format!(
-            "{}: the kubelet, which waits for the API server first, does not end it, so its old \
-             container is stopped",
+            "{}: the kubelet has not ended the old process (it waits to hear from the API server), \
+             so its container is stopped",
             self.kind
         ));
         if let Err(error) = self.stop(ports) {
