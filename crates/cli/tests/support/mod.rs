@@ -18,6 +18,7 @@
 
 mod copy;
 mod facts;
+mod files;
 mod issue;
 mod kubeadm;
 pub mod ledger;
