@@ -9,6 +9,7 @@ mod certificates;
 mod inspect;
 mod machine;
 mod measure;
+mod others;
 mod renew;
 mod status;
 mod table;
@@ -20,6 +21,7 @@ use anyhow::{Context, Result, bail};
 use kubepki_lab::{Cache, is_root, programs};
 
 use crate::packages::cargo;
+use measure::Turns;
 
 /// Run benchmarks
 #[derive(clap::Args)]
@@ -32,6 +34,9 @@ pub struct Arguments {
     /// How many turns each program gets, instead of each benchmark's own number
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
+    /// Wait for quiet moments, and count only rounds in which other programs were not busy
+    #[arg(long)]
+    undisturbed: bool,
     /// Measure this program instead of building one
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -46,11 +51,15 @@ struct Bench {
     /// Emptied before and after: trees and copies.
     folder: PathBuf,
     rounds: Option<u32>,
+    undisturbed: bool,
 }
 
 impl Bench {
-    fn rounds(&self, usual: u32) -> u32 {
-        self.rounds.unwrap_or(usual)
+    fn turns(&self, usual: u32) -> Turns {
+        Turns {
+            rounds: self.rounds.unwrap_or(usual),
+            undisturbed: self.undisturbed,
+        }
     }
 }
 
@@ -112,6 +121,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         kubeadm: bin.join("kubeadm"),
         folder: folder.clone(),
         rounds: arguments.rounds,
+        undisturbed: arguments.undisturbed,
         cache,
     };
     println!("{}", machine::describe(&bench)?);

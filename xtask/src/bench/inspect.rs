@@ -46,8 +46,9 @@ pub fn run(bench: &Bench) -> Result<()> {
             counts.push(*count);
         }
     }
-    let runs = in_turns(&contenders, bench.rounds(ROUNDS))?;
-    print(&contenders, &counts, &runs);
+    let measured = in_turns(&contenders, bench.turns(ROUNDS))?;
+    print(&contenders, &counts, &measured.runs);
+    super::table::print_circumstances(&measured);
     Ok(())
 }
 
@@ -89,5 +90,4 @@ fn print(contenders: &[Contender<'_>], counts: &[usize], runs: &[Vec<Run>]) {
             seconds(Spread::of(runs.iter().map(|run| run.processor)).median),
         );
     }
-    println!();
 }

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
+
+use super::others::{self, Since};
 
 /// What one run of a program took.
 #[derive(Clone, Copy, Debug)]
@@ -77,23 +79,61 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Lets each contender run so many times, in turns, after one time each that is not counted. Answers
-/// the runs of each contender.
-pub fn in_turns(contenders: &[Contender<'_>], rounds: u32) -> Result<Vec<Vec<Run>>> {
+/// How programs take turns.
+#[derive(Clone, Copy, Debug)]
+pub struct Turns {
+    /// How many each gets.
+    pub rounds: u32,
+    /// Whether a round counts only when no other program was busy meanwhile.
+    pub undisturbed: bool,
+}
+
+/// What came of it.
+pub struct Measured {
+    /// The runs of each contender.
+    pub runs: Vec<Vec<Run>>,
+    /// How many cores other programs used meanwhile, on average of the rounds that count.
+    pub others: f64,
+    /// How many rounds were disturbed and do not count.
+    pub discarded: u32,
+}
+
+/// Lets each contender run so many times, in turns, after one time each that is not counted.
+pub fn in_turns(contenders: &[Contender<'_>], turns: Turns) -> Result<Measured> {
     for contender in contenders {
         contender.run()?;
     }
     let mut runs = vec![Vec::new(); contenders.len()];
-    for _ in 0..rounds {
-        for (contender, runs) in contenders.iter().zip(&mut runs) {
-            runs.push(contender.run()?);
+    let (mut others, mut discarded) = (0.0, 0);
+    let mut counted = 0;
+    while counted < turns.rounds {
+        if turns.undisturbed && !others::wait_for_quiet()? {
+            bail!("other programs keep this machine busy");
+        }
+        let since = Since::now()?;
+        let round = contenders
+            .iter()
+            .map(Contender::run)
+            .collect::<Result<Vec<Run>>>()?;
+        if turns.undisturbed && !since.was_quiet()? {
+            discarded += 1;
+            continue;
+        }
+        others += since.others()?;
+        counted += 1;
+        for (runs, run) in runs.iter_mut().zip(round) {
+            runs.push(run);
         }
     }
-    Ok(runs)
+    Ok(Measured {
+        runs,
+        others: others / f64::from(turns.rounds.max(1)),
+        discarded,
+    })
 }
 
 fn measure(command: &mut Command, sees_memory: bool) -> Result<Run> {
-    let before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let before = processor_seconds()?;
     let begin = Instant::now();
     let child = command.spawn()?;
     let status = format!("/proc/{}/status", child.id());
@@ -114,10 +154,9 @@ fn measure(command: &mut Command, sees_memory: bool) -> Result<Run> {
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }
-    let after = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     Ok(Run {
         wall: wall.as_secs_f64(),
-        processor: processor_seconds(&after) - processor_seconds(&before),
+        processor: processor_seconds()? - before,
         peak,
     })
 }
@@ -142,14 +181,21 @@ fn high_water_mark(status: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-fn processor_seconds(usage: &Usage) -> f64 {
+/// User and system time of all children that were waited for, and of theirs.
+pub fn processor_seconds() -> Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    seconds(usage.user_time()) + seconds(usage.system_time())
+    Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TWICE: Turns = Turns {
+        rounds: 2,
+        undisturbed: false,
+    };
 
     #[test]
     fn contenders_take_turns_after_one_uncounted_time() {
@@ -161,18 +207,23 @@ mod tests {
                 Ok(())
             })
         };
-        let runs = in_turns(&[contender("a"), contender("b")], 2).unwrap();
+        let measured = in_turns(&[contender("a"), contender("b")], TWICE).unwrap();
         assert_eq!(*order.borrow(), "ababab");
-        assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+        assert_eq!(
+            measured.runs.iter().map(Vec::len).collect::<Vec<_>>(),
+            [2, 2]
+        );
     }
 
     #[test]
     fn a_program_that_fails_is_no_measurement() {
         let error = in_turns(
             &[Contender::new("a", "sh", &["-c", "echo why >&2; exit 3"])],
-            1,
-        )
-        .unwrap_err();
+            TWICE,
+        );
+        let Err(error) = error else {
+            panic!("a failure was measured");
+        };
         assert!(format!("{error:#}").contains("why"), "{error:#}");
     }
 

@@ -53,11 +53,11 @@ pub fn ecdsa(bench: &Bench) -> Result<()> {
 }
 
 fn compare(bench: &Bench, tree: &Tree, contenders: &[Contender<'_>]) -> Result<()> {
-    let runs = in_turns(contenders, bench.rounds(ROUNDS))?;
+    let measured = in_turns(contenders, bench.turns(ROUNDS))?;
     for contender in contenders.iter().skip(1) {
         tree.check_renewed(&contender.name)?;
     }
-    table::print(contenders, &runs);
+    table::print(contenders, &measured);
     Ok(())
 }
 

@@ -34,7 +34,7 @@ pub fn run(bench: &Bench) -> Result<()> {
             &["status", "-o", "json", "--root", &root],
         ),
     ];
-    let runs = in_turns(&contenders, bench.rounds(ROUNDS))?;
-    table::print(&contenders, &runs);
+    let measured = in_turns(&contenders, bench.turns(ROUNDS))?;
+    table::print(&contenders, &measured);
     Ok(())
 }

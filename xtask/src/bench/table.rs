@@ -1,6 +1,7 @@
 //! Medians, ratios and the Markdown tables that show them.
 
-use super::measure::{Contender, Run};
+use super::measure::{Contender, Measured, Run};
+use super::others::cores;
 
 /// The middle value and the ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +27,8 @@ impl Spread {
 }
 
 /// Prints a table in which the first contender is what the others are compared with.
-pub fn print(contenders: &[Contender<'_>], runs: &[Vec<Run>]) {
+pub fn print(contenders: &[Contender<'_>], measured: &Measured) {
+    let runs = &measured.runs;
     println!("| | wall time: median (min–max) | ratio (min–max) | CPU time: median | ratio |");
     println!("|---|---|---|---|---|");
     let Some(peer) = runs.first() else { return };
@@ -45,7 +47,21 @@ pub fn print(contenders: &[Contender<'_>], runs: &[Vec<Run>]) {
             unless(is_peer, times(processor_of(peer) / processor.median)),
         );
     }
-    println!();
+    print_circumstances(measured);
+}
+
+/// Prints how many rounds there were and what else the machine did.
+pub fn print_circumstances(measured: &Measured) {
+    let rounds = measured.runs.first().map_or(0, Vec::len);
+    let discarded = match measured.discarded {
+        0 => String::new(),
+        count => format!(" and {count} disturbed ones that do not count"),
+    };
+    println!(
+        "\n{rounds} rounds{discarded}; other programs used {:.2} of {} cores meanwhile.\n",
+        measured.others,
+        cores()
+    );
 }
 
 fn unless(is_peer: bool, text: String) -> String {
