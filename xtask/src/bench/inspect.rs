@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::Bench;
 use super::certificates::{DISTINCT, distinct, fill};
 use super::measure::{Contender, Run, in_turns};
-use super::table::{Spread, ratio, seconds};
+use super::table::{Spread, ratio, seconds, unless};
 
 const ROUNDS: u32 = 7;
 const COUNTS: [usize; 3] = [1_000, 10_000, 100_000];
@@ -62,7 +62,8 @@ fn print(contenders: &[Contender<'_>], counts: &[usize], runs: &[Vec<Run>]) {
         return;
     };
     let peer_speed = Spread::of(peer.iter().map(|run| per_second(*peer_count, run)));
-    for ((contender, count), runs) in contenders.iter().zip(counts).zip(runs) {
+    let rows = contenders.iter().zip(counts).zip(runs);
+    for (index, ((contender, count), runs)) in rows.enumerate() {
         let speed = Spread::of(runs.iter().map(|run| per_second(*count, run)));
         let by_round = Spread::of(
             peer.iter()
@@ -83,10 +84,13 @@ fn print(contenders: &[Contender<'_>], counts: &[usize], runs: &[Vec<Run>]) {
             contender.name,
             seconds(Spread::of(runs.iter().map(|run| run.wall)).median),
             speed.median,
-            ratio(&Spread {
-                median: speed.median / peer_speed.median,
-                ..by_round
-            }),
+            unless(
+                index == 0,
+                ratio(&Spread {
+                    median: speed.median / peer_speed.median,
+                    ..by_round
+                })
+            ),
             seconds(Spread::of(runs.iter().map(|run| run.processor)).median),
         );
     }

@@ -55,7 +55,7 @@ pub fn print_circumstances(measured: &Measured) {
     let rounds = measured.runs.first().map_or(0, Vec::len);
     let discarded = match measured.discarded {
         0 => String::new(),
-        count => format!(" and {count} disturbed ones that do not count"),
+        count => format!(", {count} more were disturbed and do not count"),
     };
     println!(
         "\n{rounds} rounds{discarded}; other programs used {:.2} of {} cores meanwhile.\n",
@@ -64,7 +64,8 @@ pub fn print_circumstances(measured: &Measured) {
     );
 }
 
-fn unless(is_peer: bool, text: String) -> String {
+/// The peer is compared with itself, so it gets a plain 1.
+pub fn unless(is_peer: bool, text: String) -> String {
     if is_peer { "1".to_owned() } else { text }
 }
 
