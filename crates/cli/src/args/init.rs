@@ -2,6 +2,7 @@
 
 use clap::Args;
 use kubepki_core::founding::ControlPlaneEndpoint;
+use kubepki_core::layouts::KUBEADM;
 use kubepki_core::plan::{EndRule, StartRule};
 use kubepki_keys::KeyType;
 use kubepki_x509::GeneralName;
@@ -31,7 +32,7 @@ pub struct InitArgs {
     #[arg(
         long,
         value_name = "DIR",
-        default_value = "/etc/kubernetes/pki",
+        default_value = KUBEADM.pki_folder,
         help_heading = "Where"
     )]
     pub cert_dir: PathBuf,

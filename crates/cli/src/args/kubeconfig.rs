@@ -1,6 +1,7 @@
 //! `kubepki kubeconfig`: what was typed.
 
 use clap::Args;
+use kubepki_core::layouts::KUBEADM;
 use kubepki_core::plan::{EndRule, StartRule};
 use kubepki_keys::KeyType;
 use std::path::PathBuf;
@@ -67,7 +68,7 @@ pub struct KubeconfigArgs {
     ///
     /// Every certificate of ca.crt is trusted by the kubeconfig; the one that ca.key belongs to
     /// signs.
-    #[arg(long, value_name = "DIR", default_value = "/etc/kubernetes/pki")]
+    #[arg(long, value_name = "DIR", default_value = KUBEADM.pki_folder)]
     pub ca_dir: PathBuf,
 
     /// Where to write the kubeconfig (0600), or - for standard output

@@ -3,6 +3,7 @@
 use super::values;
 use clap::Args;
 use jiff::SignedDuration;
+use kubepki_core::layouts::KUBEADM;
 use kubepki_core::plan::{EndRule, StartRule};
 use kubepki_keys::KeyType;
 use kubepki_x509::GeneralName;
@@ -137,7 +138,7 @@ pub struct RenewArgs {
     /// The folder with kubeadm's certificates
     ///
     /// Used for what no flag of a component names.
-    #[arg(long, value_name = "DIR", default_value = "/etc/kubernetes/pki")]
+    #[arg(long, value_name = "DIR", default_value = KUBEADM.pki_folder)]
     pub ca_dir: PathBuf,
 
     /// How the old files are saved.
@@ -160,7 +161,7 @@ pub struct ApplyArgs {
     /// The folder with kubeadm's certificates
     ///
     /// The one that the plan was made with.
-    #[arg(long, value_name = "DIR", default_value = "/etc/kubernetes/pki")]
+    #[arg(long, value_name = "DIR", default_value = KUBEADM.pki_folder)]
     pub ca_dir: PathBuf,
 
     /// How the old files are saved.

@@ -3,6 +3,7 @@
 use super::values;
 use clap::Args;
 use jiff::SignedDuration;
+use kubepki_core::layouts::KUBEADM;
 use std::path::PathBuf;
 
 /// Arguments of `kubepki status`.
@@ -34,6 +35,6 @@ pub struct StatusArgs {
     /// The folder with kubeadm's certificates
     ///
     /// Used for what no flag of a component names.
-    #[arg(long, value_name = "DIR", default_value = "/etc/kubernetes/pki")]
+    #[arg(long, value_name = "DIR", default_value = KUBEADM.pki_folder)]
     pub ca_dir: PathBuf,
 }

@@ -1,6 +1,7 @@
 //! `kubepki undo`, `backup` and `restore`: what was typed.
 
 use clap::{Args, Subcommand};
+use kubepki_core::layouts::KUBEADM;
 use std::path::PathBuf;
 
 /// Arguments of `kubepki undo`.
@@ -61,7 +62,7 @@ pub struct BackupCreateArgs {
     pub recipient: Vec<String>,
 
     /// The folder with kubeadm's certificates
-    #[arg(long, value_name = "DIR", default_value = "/etc/kubernetes/pki")]
+    #[arg(long, value_name = "DIR", default_value = KUBEADM.pki_folder)]
     pub ca_dir: PathBuf,
 }
 
@@ -111,7 +112,7 @@ pub struct RestoreChoice {
     pub identity: Option<PathBuf>,
 
     /// The folder with kubeadm's certificates
-    #[arg(long, value_name = "DIR", default_value = "/etc/kubernetes/pki")]
+    #[arg(long, value_name = "DIR", default_value = KUBEADM.pki_folder)]
     pub ca_dir: PathBuf,
 
     /// How the present files are saved.
