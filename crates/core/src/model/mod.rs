@@ -1,13 +1,17 @@
 //! The model: what there is on a host, in the field's words. Values only; nobody judges here.
 
+pub mod api_object;
+pub mod cluster;
 pub mod component;
 pub mod component_kind;
 pub mod entry;
 pub mod finding;
 pub mod gap;
 pub mod inventory;
+pub mod live;
 pub mod role;
 
+pub use api_object::ObjectReference;
 pub use component::{Component, RunningProcess, RunsAs};
 pub use component_kind::ComponentKind;
 pub use entry::{Entry, Holder, KeyState, KubeconfigUser, UsedBy};
@@ -16,4 +20,5 @@ pub use gap::Gap;
 pub use inventory::{
     Authority, EmbeddedTrust, Inventory, NodeName, ServiceAccountKey, ServiceAccountKeyContents,
 };
+pub use live::{FileTime, LiveObservation};
 pub use role::Role;
