@@ -31,6 +31,7 @@ pub fn metadata(stat: &Stat, xattrs: Vec<(String, Vec<u8>)>) -> io::Result<FileM
         },
         len: u64::try_from(stat.st_size).unwrap_or(0),
         modified: modified(stat)?,
+        changed: changed(stat)?,
     })
 }
 
@@ -125,4 +126,9 @@ fn is_unsupported(error: Errno) -> bool {
 fn modified(stat: &Stat) -> io::Result<Timestamp> {
     let nanoseconds = i32::try_from(stat.st_mtime_nsec).unwrap_or(0);
     Timestamp::new(stat.st_mtime, nanoseconds).map_err(io::Error::other)
+}
+
+fn changed(stat: &Stat) -> io::Result<Timestamp> {
+    let nanoseconds = i32::try_from(stat.st_ctime_nsec).unwrap_or(0);
+    Timestamp::new(stat.st_ctime, nanoseconds).map_err(io::Error::other)
 }

@@ -4,6 +4,7 @@ use super::component::Component;
 use super::component_kind::ComponentKind;
 use super::entry::{Entry, KeyState, UsedBy};
 use super::gap::Gap;
+use super::live::FileTime;
 use super::role::Role;
 use jiff::Timestamp;
 use kubepki_x509::Certificate;
@@ -130,6 +131,8 @@ pub struct Inventory {
     /// SHA-256 of every file that was read, by the path it was asked under; `None` when it did not
     /// exist. A plan takes its basis from here.
     pub files: BTreeMap<PathBuf, Option<String>>,
+    /// When each file that was read was last changed, by the same paths; without what has no time.
+    pub file_times: BTreeMap<PathBuf, FileTime>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
 }

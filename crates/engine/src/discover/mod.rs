@@ -77,6 +77,7 @@ pub fn discover(
         node_name,
         static_pod_folders: found.static_pod_folders,
         files: reader.files,
+        file_times: reader.file_times,
         gaps: reader.gaps,
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::ports::FILE_LIMIT;
 use crate::ports::{FileKind, FileMetadata, HostErrorKind, HostRead};
-use kubepki_core::model::Gap;
+use kubepki_core::model::{FileTime, Gap};
 use kubepki_sealed::{Sealed, danger};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -22,6 +22,7 @@ pub(crate) enum Read {
 pub(crate) struct Reader<'a> {
     pub(crate) host: &'a dyn HostRead,
     pub(crate) files: BTreeMap<PathBuf, Option<String>>,
+    pub(crate) file_times: BTreeMap<PathBuf, FileTime>,
     pub(crate) gaps: Vec<Gap>,
 }
 
@@ -30,6 +31,7 @@ impl<'a> Reader<'a> {
         Self {
             host,
             files: BTreeMap::new(),
+            file_times: BTreeMap::new(),
             gaps: Vec::new(),
         }
     }
@@ -40,11 +42,7 @@ impl<'a> Reader<'a> {
             Ok(contents) => {
                 let hash = hex::encode(Sha256::digest(danger::open(&contents)));
                 self.files.insert(path.to_owned(), Some(hash));
-                let mode = self
-                    .host
-                    .metadata(path)
-                    .map_or(0, |metadata| metadata.attributes.mode);
-                Read::Contents(contents, mode)
+                Read::Contents(contents, self.mode_noting_times(path))
             }
             Err(error) if error.kind == HostErrorKind::NotFound => {
                 self.files.insert(path.to_owned(), None);
@@ -52,6 +50,28 @@ impl<'a> Reader<'a> {
             }
             Err(error) => Read::Problem(error.to_string()),
         }
+    }
+
+    /// The permission bits; when the file was changed is kept. A path that is a link has been changed
+    /// when the link was set or its target written, whichever is later.
+    fn mode_noting_times(&mut self, path: &Path) -> u32 {
+        let Ok(metadata) = self.host.metadata(path) else {
+            return 0;
+        };
+        let link = self
+            .symlink_metadata(path)
+            .filter(|link| link.kind == FileKind::Symlink);
+        let time = FileTime {
+            path: path.to_owned(),
+            modified: link.as_ref().map_or(metadata.modified, |link| {
+                link.modified.max(metadata.modified)
+            }),
+            changed: link
+                .as_ref()
+                .map_or(metadata.changed, |link| link.changed.max(metadata.changed)),
+        };
+        self.file_times.insert(path.to_owned(), time);
+        metadata.attributes.mode
     }
 
     /// Reads a file that need not exist; anything else in the way becomes a gap.

@@ -47,6 +47,9 @@ pub struct FileMetadata {
     pub len: u64,
     /// Time of the last change of the contents.
     pub modified: Timestamp,
+    /// Time of the last change of the file itself: written, renamed onto, owner or mode set
+    /// (`st_ctime`; nobody can set it back).
+    pub changed: Timestamp,
 }
 
 /// A running process.

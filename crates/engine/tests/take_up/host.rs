@@ -44,6 +44,7 @@ impl HostRead for World {
             attributes: file.attributes.clone(),
             len: file.contents.len() as u64,
             modified: file.modified,
+            changed: file.modified,
         })
     }
 

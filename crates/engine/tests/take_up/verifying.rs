@@ -36,6 +36,7 @@ fn inventory(world: &World) -> Inventory {
         node_name: Some(NodeName::new("cp1", "its certificate's subject")),
         static_pod_folders: Vec::new(),
         files: Default::default(),
+        file_times: Default::default(),
         gaps: Vec::new(),
     }
 }
