@@ -16,6 +16,7 @@ mod bundle;
 mod cache;
 mod cluster;
 mod debian;
+mod extension;
 mod fixture;
 mod host;
 mod image;
@@ -33,6 +34,9 @@ pub use age::Aftermath;
 pub use cache::{Cache, Stamp, hexadecimal};
 pub use cluster::{Cluster, Shape};
 pub use debian::is_root;
+pub use extension::{
+    AGGREGATED_GROUP, AGGREGATED_LIST, CONVERTED_GROUP, Extension, ExtensionServer, Shown,
+};
 pub use fixture::Lab;
 pub use host::Host;
 pub use kubernetes::{programs, repository};
@@ -59,9 +63,13 @@ pub fn build_kubepki() -> Result<PathBuf> {
         .folder(repository())
         .run()
         .context("cannot build kubepki")?;
-    let executable = messages.lines().rev().find_map(|line| {
+    built_executable(&messages).context("cargo built no program in the package kubepki")
+}
+
+/// The last program that cargo's messages name.
+fn built_executable(messages: &str) -> Option<PathBuf> {
+    messages.lines().rev().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         Some(PathBuf::from(message.get("executable")?.as_str()?))
-    });
-    executable.context("cargo built no program in the package kubepki")
+    })
 }
