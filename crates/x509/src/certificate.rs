@@ -163,6 +163,11 @@ impl Certificate {
         self.0.signature_algorithm
     }
 
+    /// How the signed part says it is signed; the same, unless somebody tampered.
+    pub fn inner_signature_algorithm(&self) -> SignatureAlgorithm {
+        self.0.inner_algorithm
+    }
+
     /// Signature value.
     pub fn signature(&self) -> &[u8] {
         &self.0.signature

@@ -14,6 +14,7 @@ mod extension;
 mod general_name;
 mod name;
 mod object_identifier;
+pub mod path;
 pub mod pem;
 pub mod pkcs7;
 pub mod profile;
