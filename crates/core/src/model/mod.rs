@@ -21,4 +21,4 @@ pub use inventory::{
     Authority, EmbeddedTrust, Inventory, NodeName, ServiceAccountKey, ServiceAccountKeyContents,
 };
 pub use live::{FileTime, LiveObservation};
-pub use role::Role;
+pub use role::{AuthorityName, Role};
