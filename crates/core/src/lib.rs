@@ -7,6 +7,9 @@
 //! the base64 and PEM frame around them).
 
 pub mod assess;
+pub mod cluster;
+pub mod connections;
+pub mod diagnose;
 pub mod formats;
 pub mod founding;
 pub mod inspect;

@@ -5,6 +5,7 @@
 //! `kubepki-core`; how a port is served is the business of `kubepki-adapters`.
 
 pub mod apply;
+pub mod cluster;
 pub mod discover;
 pub mod execute;
 #[cfg(feature = "fault-injection")]

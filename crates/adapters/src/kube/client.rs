@@ -13,7 +13,7 @@ use kubepki_engine::ports::{KubeApi, KubeApiError, Reached};
 use kubepki_sealed::Sealed;
 
 use super::failure;
-use super::kubeconfig::{self, Target};
+use super::kubeconfig::{self, Manners, Target};
 
 /// For connecting, the handshake and the answers together.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -46,7 +46,7 @@ impl KubeClient {
         let Target {
             server,
             mut configuration,
-        } = kubeconfig::target(kubeconfig, server)?;
+        } = kubeconfig::target(kubeconfig, server, &Manners::Prober)?;
         // One limit for everything, below.
         configuration.connect_timeout = None;
         configuration.write_timeout = None;

@@ -13,7 +13,7 @@ use rustls::pki_types::UnixTime;
 use crate::tls::{alert_about_client_certificate, alert_name};
 
 /// The name under which an API server handles a request without credentials.
-const ANONYMOUS: &str = "system:anonymous";
+pub(super) const ANONYMOUS: &str = "system:anonymous";
 
 /// Whether a refusal shows that the server knows who asked: 403 for anyone but the anonymous user.
 pub(super) fn names_the_user(answer: &Status) -> bool {

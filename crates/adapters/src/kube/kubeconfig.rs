@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use ::kube::Config;
-use ::kube::config::{AuthInfo, Cluster, Kubeconfig};
+use ::kube::config::{AuthInfo, Cluster, ExecAuthCluster, Kubeconfig};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -24,19 +24,38 @@ pub(super) struct Target {
     pub(super) configuration: Config,
 }
 
+/// What may be done with what a kubeconfig names beside itself.
+pub(super) enum Manners<'a> {
+    /// Its own bytes and absolute paths only: what is verified is the kubeconfig, not this shell.
+    Prober,
+    /// As kubectl: relative paths from the kubeconfig's folder, its command, its proxy.
+    Client {
+        /// The kubeconfig's folder.
+        folder: &'a Path,
+    },
+}
+
 /// The kubeconfig's current context. `server` replaces the server; the name that its certificate is
 /// checked against stays the kubeconfig's.
-pub(super) fn target(kubeconfig: &Sealed, server: Option<&str>) -> Result<Target, KubeApiError> {
+pub(super) fn target(
+    kubeconfig: &Sealed,
+    server: Option<&str>,
+    manners: &Manners<'_>,
+) -> Result<Target, KubeApiError> {
     let named = server.unwrap_or("kubeconfig").to_owned();
     let refused = |detail| KubeApiError {
         server: named,
         unauthorized: false,
         detail,
     };
-    current_context(kubeconfig, server).map_err(refused)
+    current_context(kubeconfig, server, manners).map_err(refused)
 }
 
-fn current_context(kubeconfig: &Sealed, server: Option<&str>) -> Result<Target, String> {
+fn current_context(
+    kubeconfig: &Sealed,
+    server: Option<&str>,
+    manners: &Manners<'_>,
+) -> Result<Target, String> {
     let text = std::str::from_utf8(danger::open(kubeconfig))
         .map_err(|_| "the kubeconfig is not UTF-8".to_owned())?;
     // The reason is withheld: it quotes the text.
@@ -52,21 +71,32 @@ fn current_context(kubeconfig: &Sealed, server: Option<&str>) -> Result<Target, 
         .find(|named| named.name == context_name)
         .and_then(|named| named.context)
         .ok_or_else(|| format!("the kubeconfig has no context {context_name:?}"))?;
-    let cluster = kubeconfig
+    let mut cluster = kubeconfig
         .clusters
         .into_iter()
         .find(|named| named.name == context.cluster)
         .and_then(|named| named.cluster)
         .ok_or_else(|| format!("the kubeconfig has no cluster {:?}", context.cluster))?;
     // As kubectl does, a context without user asks as nobody.
-    let user = kubeconfig
+    let mut user = kubeconfig
         .auth_infos
         .into_iter()
         .find(|named| Some(&named.name) == context.user.as_ref())
         .and_then(|named| named.auth_info)
         .unwrap_or_default();
-    check_user(&user)?;
-    configuration(&cluster, user, server)
+    match manners {
+        Manners::Prober => check_user(&user)?,
+        Manners::Client { folder } => resolve(&mut cluster, &mut user, folder)?,
+    }
+    let proxy = cluster.proxy_url.take().filter(|url| !url.is_empty());
+    let mut target = configuration(&cluster, user, server)?;
+    if let (Manners::Client { .. }, Some(proxy)) = (manners, proxy) {
+        let proxy = proxy
+            .parse()
+            .map_err(|error| format!("the kubeconfig's proxy-url is not valid: {error}"))?;
+        target.configuration.proxy_url = Some(proxy);
+    }
+    Ok(target)
 }
 
 fn configuration(
@@ -142,6 +172,42 @@ fn authorities(cluster: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
         )),
         (true, None) => Err("the kubeconfig's CA bundle holds no certificate".to_owned()),
     }
+}
+
+/// Paths from the kubeconfig's folder, and what its command wants to know, as client-go does it.
+fn resolve(cluster: &mut Cluster, user: &mut AuthInfo, folder: &Path) -> Result<(), String> {
+    if user.auth_provider.is_some() {
+        return Err(
+            "the kubeconfig's user has an auth-provider, which Kubernetes has removed: use exec"
+                .to_owned(),
+        );
+    }
+    for path in [
+        &mut cluster.certificate_authority,
+        &mut user.client_certificate,
+        &mut user.client_key,
+        &mut user.token_file,
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|path| !path.is_empty())
+    {
+        *path = folder.join(&*path).display().to_string();
+    }
+    let Some(exec) = &mut user.exec else {
+        return Ok(());
+    };
+    // a bare name is searched for in PATH; anything with a folder is relative to the kubeconfig
+    if let Some(command) = exec.command.as_mut().filter(|name| name.contains('/')) {
+        *command = folder.join(&*command).display().to_string();
+    }
+    if exec.provide_cluster_info {
+        let described = ExecAuthCluster::try_from(&*cluster);
+        exec.cluster = Some(described.map_err(|_| {
+            "the kubeconfig's cluster cannot be described to its exec command".to_owned()
+        })?);
+    }
+    Ok(())
 }
 
 fn check_user(user: &AuthInfo) -> Result<(), String> {

@@ -41,6 +41,8 @@ pub struct ClusterObservation {
     pub nodes: Vec<Node>,
     /// Hosts that Ingresses, Gateways and LoadBalancer Services expose with TLS.
     pub exposed: Vec<ExposedHost>,
+    /// Ids of the bootstrap tokens for which `cluster-info` is signed (`jws-kubeconfig-ID`).
+    pub cluster_info_tokens: Vec<String>,
     /// `requestheader-allowed-names` of `extension-apiserver-authentication`; `None` when there is none.
     pub requestheader_allowed_names: Option<Vec<String>>,
     /// How many objects of each kind were seen.
@@ -127,6 +129,7 @@ pub struct ApiCertificate {
     /// of etcd or of the API server, a copy of a cluster's certificate), with its chain behind it.
     pub chain: Vec<Certificate>,
     /// What holds it back from being read in full (wrong password, damaged), when something does.
+    /// Then subject and issuer may be empty, and the validity without bounds.
     pub problem: Option<String>,
 }
 

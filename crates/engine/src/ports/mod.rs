@@ -4,6 +4,7 @@
 //! assessment and planning hold only the reading one, which makes a dry run the plan itself.
 
 mod clock;
+mod cluster;
 mod containers;
 mod host;
 mod kube_api;
@@ -12,6 +13,7 @@ mod services;
 mod tls;
 
 pub use clock::Clock;
+pub use cluster::{ClusterError, ClusterErrorKind, ClusterRead, Page, PageRequest, ServerVersion};
 pub use containers::{Container, ContainerError, Containers};
 pub use host::{
     FILE_LIMIT, FileAttributes, FileKind, FileMetadata, HostError, HostErrorKind, HostLock,

@@ -1,0 +1,111 @@
+//! What an API server's refusal means: who may not, what is not there, which list is too old.
+//!
+//! <https://kubernetes.io/docs/reference/using-api/api-concepts/#410-gone-responses>
+
+use ::kube::Error;
+use kubepki_engine::ports::{ClusterError, ClusterErrorKind};
+use serde::Deserialize;
+
+use super::failure;
+
+/// A refusal is a few hundred bytes; what is longer was not written by an API server.
+pub(super) const LARGEST_REFUSAL: usize = 64 * 1024;
+
+/// The parts of a `Status` that are looked at.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    message: String,
+    metadata: Metadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    #[serde(rename = "continue")]
+    next: String,
+}
+
+/// An answer that is no success.
+pub(super) fn answered(server: &str, status: u16, body: &[u8]) -> ClusterError {
+    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
+    let (kind, detail) = match status {
+        401 => (
+            ClusterErrorKind::Unauthorized,
+            "the server does not accept the credentials".to_owned(),
+        ),
+        403 if refusal.message.contains(failure::ANONYMOUS) => (
+            ClusterErrorKind::Unauthorized,
+            "the server took the request for an anonymous one".to_owned(),
+        ),
+        403 => (ClusterErrorKind::Forbidden, refusal.message),
+        404 => (ClusterErrorKind::NotFound, refusal.message),
+        410 => {
+            let next = Some(refusal.metadata.next).filter(|next| !next.is_empty());
+            (ClusterErrorKind::Expired { next }, refusal.message)
+        }
+        // a proxy that does not reach the server
+        502..=504 => (ClusterErrorKind::Unreachable, refusal.message),
+        _ => (ClusterErrorKind::Other, refusal.message),
+    };
+    let detail = match detail.is_empty() {
+        true => format!("HTTP {status}"),
+        false => format!("HTTP {status}: {detail}"),
+    };
+    ClusterError {
+        server: server.to_owned(),
+        kind,
+        detail,
+    }
+}
+
+/// No answer at all.
+pub(super) fn failed(server: &str, error: &Error) -> ClusterError {
+    let described = failure::describe(server, error);
+    let kind = match described.unauthorized {
+        true => ClusterErrorKind::Unauthorized,
+        false => ClusterErrorKind::Unreachable,
+    };
+    ClusterError {
+        server: described.server,
+        kind,
+        detail: described.detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_too_old_says_where_to_go_on() {
+        let body =
+            br#"{"kind":"Status","metadata":{"continue":"eyJ"},"message":"too old","code":410}"#;
+        let error = answered("s", 410, body);
+        let next = Some("eyJ".to_owned());
+        assert_eq!(error.kind, ClusterErrorKind::Expired { next });
+        assert_eq!(error.to_string(), "s: HTTP 410: too old");
+        let kind = answered("s", 410, b"").kind;
+        assert_eq!(kind, ClusterErrorKind::Expired { next: None });
+    }
+
+    #[test]
+    fn missing_rights_are_told_from_missing_credentials() {
+        let body = br#"{"message":"User \"x\" cannot list resource"}"#;
+        assert_eq!(answered("s", 403, body).kind, ClusterErrorKind::Forbidden);
+        let body = br#"{"message":"User \"system:anonymous\" cannot list resource"}"#;
+        assert_eq!(
+            answered("s", 403, body).kind,
+            ClusterErrorKind::Unauthorized
+        );
+        assert_eq!(
+            answered("s", 401, b"no").kind,
+            ClusterErrorKind::Unauthorized
+        );
+        assert_eq!(
+            answered("s", 404, b"404 page not found").to_string(),
+            "s: HTTP 404"
+        );
+        assert_eq!(answered("s", 503, b"").kind, ClusterErrorKind::Unreachable);
+    }
+}
