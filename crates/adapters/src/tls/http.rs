@@ -1,16 +1,16 @@
 //! One HTTP/1.1 question and its answer (RFC 9112): enough for health endpoints.
 //!
 //! The head is parsed by `httparse`. Bodies framed by a length, by chunks and by the end of the
-//! connection are understood; what is more than 64 KiB is cut off.
+//! connection are understood; what of them is kept, and how much, is [`super::body`]'s.
 //!
 //! Not here: redirects, compression, keeping connections.
 
 use std::io::{self, Read, Write};
 
-use kubepki_engine::ports::HttpAnswer;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 
-/// Longest body kept.
-const BODY_LIMIT: usize = 64 * 1024;
+use super::body::Body;
 
 /// Longest head accepted.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -36,11 +36,19 @@ pub(super) fn request(authority: &str, path: &str) -> Result<Vec<u8>, String> {
     .into_bytes())
 }
 
-/// Sends the question and reads the answer.
+/// An answer whose body went elsewhere.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The server's clock (RFC 9110 §6.6.1), where it tells in the form that is prescribed.
+    pub(super) date: Option<Timestamp>,
+}
+
+/// Sends the question and reads the answer, its body into `body`.
 pub(super) fn ask(
     connection: &mut (impl Read + Write),
     request: &[u8],
-) -> Result<HttpAnswer, HttpError> {
+    body: &mut Body<'_>,
+) -> Result<Answer, HttpError> {
     connection
         .write_all(request)
         .and_then(|()| connection.flush())
@@ -54,10 +62,10 @@ pub(super) fn ask(
         let head = source.head()?;
         // 1xx are announcements; the answer follows (RFC 9110 §15.2).
         if !(100..200).contains(&head.status) || head.status == 101 {
-            let body = source.body(&head)?;
-            return Ok(HttpAnswer {
+            source.body(&head, body)?;
+            return Ok(Answer {
                 status: head.status,
-                body: String::from_utf8_lossy(&body).into_owned(),
+                date: head.date,
             });
         }
     }
@@ -65,6 +73,7 @@ pub(super) fn ask(
 
 struct Head {
     status: u16,
+    date: Option<Timestamp>,
     framing: Framing,
 }
 
@@ -113,8 +122,14 @@ impl<C: Read> Source<'_, C> {
             if let httparse::Status::Complete(length) = parsed {
                 let status = response.code.unwrap_or_default();
                 let framing = framing(status, response.headers)?;
+                let date = value(response.headers, "Date")
+                    .and_then(|date| DateTimeParser::new().parse_timestamp(&date).ok());
                 self.buffer.drain(..length);
-                return Ok(Head { status, framing });
+                return Ok(Head {
+                    status,
+                    date,
+                    framing,
+                });
             }
             if self.buffer.len() > HEAD_LIMIT {
                 return Err(malformed("answers with an HTTP head beyond 64 KiB"));
@@ -129,41 +144,46 @@ impl<C: Read> Source<'_, C> {
         }
     }
 
-    fn body(&mut self, head: &Head) -> Result<Vec<u8>, HttpError> {
-        let mut body = Vec::new();
+    fn body(&mut self, head: &Head, body: &mut Body<'_>) -> Result<(), HttpError> {
         match head.framing {
             Framing::Nothing => {}
-            Framing::Length(length) => self.take(length, &mut body)?,
+            Framing::Length(length) => self.take(length, body)?,
             Framing::Chunks => {
                 while let length @ 1.. = self.chunk_length()? {
-                    self.take(length, &mut body)?;
-                    if body.len() >= BODY_LIMIT {
+                    self.take(length, body)?;
+                    if body.is_full() {
                         break;
                     }
                     self.line_end()?;
                 }
             }
-            Framing::UntilClose => {
-                while self.buffer.len() < BODY_LIMIT && self.fill()? {}
-                body.append(&mut self.buffer);
-            }
+            Framing::UntilClose => loop {
+                body.push(&self.buffer);
+                self.buffer.clear();
+                if body.is_full() || !self.fill()? {
+                    break;
+                }
+            },
         }
-        body.truncate(BODY_LIMIT);
-        Ok(body)
+        body.end();
+        Ok(())
     }
 
-    /// Moves `length` bytes into `body`, or as many as it may still hold.
-    fn take(&mut self, length: usize, body: &mut Vec<u8>) -> Result<(), HttpError> {
-        let wanted = length.min(BODY_LIMIT.saturating_sub(body.len()));
-        while self.buffer.len() < wanted {
-            if !self.fill()? {
-                let found = body.len() + self.buffer.len();
+    /// Moves `length` bytes into `body`, or as many as it wants.
+    fn take(&mut self, length: usize, body: &mut Body<'_>) -> Result<(), HttpError> {
+        let mut missing = length;
+        while missing > 0 && !body.is_full() {
+            if self.buffer.is_empty() && !self.fill()? {
+                let found = body.seen();
                 return Err(malformed(format!(
                     "ended its HTTP body early, after {found} bytes"
                 )));
             }
+            let count = missing.min(self.buffer.len());
+            body.push(self.buffer.get(..count).unwrap_or_default());
+            self.buffer.drain(..count);
+            missing -= count;
         }
-        body.extend(self.buffer.drain(..wanted));
         Ok(())
     }
 
@@ -194,16 +214,10 @@ impl<C: Read> Source<'_, C> {
 
 /// RFC 9112 §6.3.
 fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Result<Framing, HttpError> {
-    let value = |name: &str| {
-        headers
-            .iter()
-            .find(|header| header.name.eq_ignore_ascii_case(name))
-            .map(|header| String::from_utf8_lossy(header.value).trim().to_owned())
-    };
     if status < 200 || status == 204 || status == 304 {
         return Ok(Framing::Nothing);
     }
-    if let Some(encoding) = value("Transfer-Encoding") {
+    if let Some(encoding) = value(headers, "Transfer-Encoding") {
         return if encoding.eq_ignore_ascii_case("chunked") {
             Ok(Framing::Chunks)
         } else {
@@ -212,13 +226,21 @@ fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Result<Framing, Htt
             )))
         };
     }
-    match value("Content-Length") {
+    match value(headers, "Content-Length") {
         None => Ok(Framing::UntilClose),
         Some(length) => length
             .parse()
             .map(Framing::Length)
             .map_err(|_| malformed(format!("answers with Content-Length {length:?}"))),
     }
+}
+
+/// The first header of this name, as text.
+fn value(headers: &[httparse::Header<'_>], name: &str) -> Option<String> {
+    headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case(name))
+        .map(|header| String::from_utf8_lossy(header.value).trim().to_owned())
 }
 
 fn malformed(detail: impl Into<String>) -> HttpError {

@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::ResolvesClientCert;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -17,7 +16,7 @@ use rustls::{DigitallySignedStruct, SignatureScheme};
 /// Records the chain a server presents, then lets `judge` decide, or nobody.
 pub(super) struct ServerRecorder {
     chain: OnceLock<Vec<Vec<u8>>>,
-    judge: Option<Arc<WebPkiServerVerifier>>,
+    judge: Option<Arc<dyn ServerCertVerifier>>,
     schemes: Vec<SignatureScheme>,
 }
 
@@ -41,7 +40,7 @@ impl ServerRecorder {
     }
 
     /// Accepts what `judge` accepts.
-    pub(super) fn judged_by(judge: Arc<WebPkiServerVerifier>) -> Self {
+    pub(super) fn judged_by(judge: Arc<dyn ServerCertVerifier>) -> Self {
         let schemes = judge.supported_verify_schemes();
         Self {
             chain: OnceLock::new(),

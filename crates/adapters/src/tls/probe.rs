@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kubepki_engine::ports::{
-    ClientIdentity, Endpoint, HttpAnswer, ProbeError, ServedTls, TlsProbe, Trust,
+    Attempt, Attempted, ClientIdentity, Endpoint, HttpAnswer, ProbeError, ServedTls, TlsProbe,
+    Trust,
 };
 use kubepki_x509::{Certificate, Name};
 use rustls::client::Resumption;
@@ -14,6 +15,8 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, StreamOwned};
 
+use super::attempt;
+use super::body::Body;
 use super::connect::{Deadline, DeadlineStream, authority, connect};
 use super::explain::{connection_failure, tls_error};
 use super::http::{self, HttpError};
@@ -24,7 +27,7 @@ use super::trust;
 /// Asks endpoints over blocking sockets; each question is one connection.
 #[derive(Clone, Debug)]
 pub struct RustlsProbe {
-    provider: Arc<CryptoProvider>,
+    pub(super) provider: Arc<CryptoProvider>,
 }
 
 impl RustlsProbe {
@@ -51,7 +54,7 @@ impl RustlsProbe {
     }
 
     /// Connects and does the handshake, recorded in `server` and `client`.
-    fn open(
+    pub(super) fn open(
         &self,
         endpoint: &Endpoint,
         server: &Arc<ServerRecorder>,
@@ -166,10 +169,14 @@ impl TlsProbe for RustlsProbe {
             }
             return Err(failed(handshake_failure(error, &client, &handshake.stream)));
         }
-        match http::ask(&mut handshake.stream, &request) {
+        let mut body = Body::whole();
+        match http::ask(&mut handshake.stream, &request, &mut body) {
             Ok(answer) => {
                 handshake.close();
-                Ok(answer)
+                Ok(HttpAnswer {
+                    status: answer.status,
+                    body: body.into_text(),
+                })
             }
             Err(HttpError::Malformed(detail)) => Err(failed(detail)),
             Err(HttpError::Connection(error)) if error.kind() == io::ErrorKind::TimedOut => {
@@ -184,6 +191,10 @@ impl TlsProbe for RustlsProbe {
                 )))
             }
         }
+    }
+
+    fn attempt(&self, attempt: &Attempt<'_>) -> Attempted {
+        attempt::attempt(self, attempt)
     }
 
     fn http_get(
@@ -201,26 +212,31 @@ impl TlsProbe for RustlsProbe {
                 unreachable: true,
                 detail: unreachable.0,
             })?;
-        http::ask(&mut stream, &request).map_err(|error| match error {
+        let mut body = Body::whole();
+        let answer = http::ask(&mut stream, &request, &mut body).map_err(|error| match error {
             HttpError::Malformed(detail) => failed(detail),
             HttpError::Connection(error) if error.kind() == io::ErrorKind::TimedOut => {
                 failed(stream.deadline().missed("did not finish its HTTP answer"))
             }
             HttpError::Connection(error) => failed(connection_failure(&error, None)),
+        })?;
+        Ok(HttpAnswer {
+            status: answer.status,
+            body: body.into_text(),
         })
     }
 }
 
 /// A connection after its handshake, however that ended.
-struct Handshake {
-    stream: StreamOwned<ClientConnection, DeadlineStream>,
-    outcome: io::Result<()>,
+pub(super) struct Handshake {
+    pub(super) stream: StreamOwned<ClientConnection, DeadlineStream>,
+    pub(super) outcome: io::Result<()>,
 }
 
 impl Handshake {
     /// What the server said before it closed. One that refuses a client may do so while more is on
     /// its way to it (in TLS 1.3, the question): writing fails then, and the reason lies unread.
-    fn last_words(&mut self) -> Option<io::Error> {
+    pub(super) fn last_words(&mut self) -> Option<io::Error> {
         let StreamOwned { conn, sock } = &mut self.stream;
         while conn.read_tls(sock).ok()? > 0 {
             if let Err(error) = conn.process_new_packets() {
@@ -231,7 +247,7 @@ impl Handshake {
     }
 
     /// Says goodbye, so that the server logs no broken connection. It need not be heard.
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.stream.conn.send_close_notify();
         let _ = self.stream.flush();
     }
@@ -247,7 +263,7 @@ fn answered(endpoint: &Endpoint, detail: String) -> ProbeError {
     }
 }
 
-fn handshake_failure(
+pub(super) fn handshake_failure(
     error: &io::Error,
     client: &ClientRecorder,
     stream: &StreamOwned<ClientConnection, DeadlineStream>,
@@ -262,12 +278,12 @@ fn handshake_failure(
 }
 
 /// Whether a certificate was presented, `None` when none was asked for.
-fn sent_certificate(client: &ClientRecorder) -> Option<bool> {
+pub(super) fn sent_certificate(client: &ClientRecorder) -> Option<bool> {
     client.requested().map(|_| client.has_answer())
 }
 
 /// The name that the server is asked for and its certificate is checked against.
-fn asked_name(endpoint: &Endpoint) -> &str {
+pub(super) fn asked_name(endpoint: &Endpoint) -> &str {
     endpoint.server_name.as_deref().unwrap_or(&endpoint.host)
 }
 

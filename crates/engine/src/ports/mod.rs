@@ -3,6 +3,7 @@
 //! Nothing is implemented here. [`HostRead`] and [`HostWrite`] are separate on purpose: discovery,
 //! assessment and planning hold only the reading one, which makes a dry run the plan itself.
 
+mod attempt;
 mod clock;
 mod cluster;
 mod containers;
@@ -12,6 +13,7 @@ mod progress;
 mod services;
 mod tls;
 
+pub use attempt::{Attempt, Attempted, Expectation, Question, Reply, ServerRefusal};
 pub use clock::Clock;
 pub use cluster::{ClusterError, ClusterErrorKind, ClusterRead, Page, PageRequest, ServerVersion};
 pub use containers::{Container, ContainerError, Containers};

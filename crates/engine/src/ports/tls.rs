@@ -3,6 +3,7 @@
 //! A probe reports; it does not judge. It therefore completes handshakes with servers whose
 //! certificates are expired or unknown, and never sends anything secret to them.
 
+use super::attempt::{Attempt, Attempted};
 use kubepki_sealed::Sealed;
 use kubepki_x509::{Certificate, Name};
 use std::time::Duration;
@@ -82,6 +83,10 @@ pub trait TlsProbe: Send + Sync {
         identity: Option<&ClientIdentity>,
         timeout: Duration,
     ) -> Result<HttpAnswer, ProbeError>;
+
+    /// Opens a connection as its own client would, and tells who refused whom. In TLS 1.3 a server
+    /// judges the client after the client's last word, so its answer is waited for.
+    fn attempt(&self, attempt: &Attempt<'_>) -> Attempted;
 
     /// `GET path` without TLS (kubelet and etcd health ports).
     fn http_get(
