@@ -102,6 +102,10 @@ pub struct Identity {
     pub common_names: Vec<String>,
     /// All of these organizations (groups).
     pub organizations: Vec<String>,
+    /// Organizations that may do everything: with one of them nothing else is demanded.
+    pub privileged: Vec<String>,
+    /// One of these host names among the subject alternative names; empty for any.
+    pub host_names: Vec<ServerName>,
     /// What demands it: a flag, an object, or the field's convention.
     pub demanded_by: Place,
 }
@@ -122,16 +126,21 @@ pub struct Connection {
     pub server: Party,
     /// The client's certificate; `None` when it has none (a token, or nothing).
     pub client_presents: Option<SlotId>,
-    /// By what the client believes the server; `None` when it believes anybody or cannot be told.
+    /// By what the client believes the server; `None` when it believes anybody. What cannot be told is a
+    /// slot that holds [`super::Held::Unknown`].
     pub client_trusts: Option<SlotId>,
     /// The server's certificate; `None` when only the wire could tell.
     pub server_presents: Option<SlotId>,
-    /// By what the server believes the client; `None` when it asks for no certificate.
+    /// By what the server believes the client; `None` when it asks for no certificate. What cannot be
+    /// told is a slot that holds [`super::Held::Unknown`].
     pub server_trusts: Option<SlotId>,
     /// Names that the client asks for; every one has to be in the server's certificate.
     pub names: Vec<AskedName>,
     /// What the server demands of the client's subject.
     pub identity: Option<Identity>,
+    /// Addresses and names that the client comes from, where the server compares them: etcd refuses a
+    /// client certificate that has names when none of them is its bearer's. Empty where nobody asks.
+    pub client_names: Vec<AskedName>,
     /// Where it can be tried from the client's host.
     pub address: Option<(String, u16)>,
 }

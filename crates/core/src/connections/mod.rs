@@ -13,8 +13,10 @@ mod graph;
 mod material;
 mod place;
 mod verdict;
+mod verify;
 
 pub use graph::{AskedName, Connection, ConnectionKind, Graph, Identity, Party, Slot, SlotId, Use};
 pub use material::{Credential, Held, KeyMatch, Material, TrustBundle};
 pub use place::Place;
 pub use verdict::{Failure, FailureReason, Judgement, Side, Verdict};
+pub use verify::{verify, verify_all};

@@ -6,7 +6,8 @@
 //! <https://kubernetes.io/docs/reference/command-line-tools-reference/>
 
 use crate::model::component_kind::ComponentKind::{
-    self, Etcd, KubeApiserver, KubeControllerManager, KubeProxy, KubeScheduler, Kubelet,
+    self, CloudControllerManager, Etcd, KubeApiserver, KubeControllerManager, KubeProxy,
+    KubeScheduler, Kubelet,
 };
 use crate::model::role::{AuthorityName, Role};
 
@@ -218,6 +219,13 @@ pub const TRUST_BUNDLES: &[TrustBundleFlag] = &[
         "front proxies",
     ),
     trust(Kubelet, "client-ca-file", CLUSTER, "clients"),
+    trust(CloudControllerManager, "client-ca-file", CLUSTER, "clients"),
+    trust(
+        CloudControllerManager,
+        "requestheader-client-ca-file",
+        FRONT_PROXY,
+        "front proxies",
+    ),
 ];
 
 /// Authorities that a component issues with.
@@ -288,11 +296,15 @@ pub const KUBECONFIGS: &[KubeconfigFlag] = &[
         (Role::Bootstrap, Some("bootstrap-kubelet.conf")),
     ),
     kubeconfig(KubeProxy, "kubeconfig", (Role::KubeProxy, None)),
+    kubeconfig(CloudControllerManager, "kubeconfig", CLOUD),
+    kubeconfig(CloudControllerManager, "authentication-kubeconfig", CLOUD),
+    kubeconfig(CloudControllerManager, "authorization-kubeconfig", CLOUD),
 ];
 
 const CONTROLLER_MANAGER: (Role, Option<&str>) =
     (Role::ControllerManager, Some("controller-manager.conf"));
 const SCHEDULER: (Role, Option<&str>) = (Role::Scheduler, Some("scheduler.conf"));
+const CLOUD: (Role, Option<&str>) = (Role::Other, None);
 const CLUSTER: AuthorityName = AuthorityName::Cluster;
 const ETCD: AuthorityName = AuthorityName::Etcd;
 const FRONT_PROXY: AuthorityName = AuthorityName::FrontProxy;

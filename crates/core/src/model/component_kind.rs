@@ -24,17 +24,20 @@ pub enum ComponentKind {
     Kubelet,
     /// `kube-proxy`
     KubeProxy,
+    /// `cloud-controller-manager`, under whichever name a cloud ships it
+    CloudControllerManager,
 }
 
 impl ComponentKind {
     /// Every kind, in the order in which a host is brought up.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::KubeControllerManager,
         Self::KubeScheduler,
         Self::Kubelet,
         Self::KubeProxy,
+        Self::CloudControllerManager,
     ];
 
     /// The executable's file name, which is also the component's name everywhere in Kubernetes.
@@ -46,6 +49,7 @@ impl ComponentKind {
             Self::KubeScheduler => "kube-scheduler",
             Self::Kubelet => "kubelet",
             Self::KubeProxy => "kube-proxy",
+            Self::CloudControllerManager => "cloud-controller-manager",
         }
     }
 
@@ -53,7 +57,10 @@ impl ComponentKind {
     pub fn from_executable(executable: &str) -> Option<Self> {
         let name = executable.rsplit('/').next().unwrap_or(executable);
         let name = name.strip_suffix(".exe").unwrap_or(name);
-        Self::ALL.into_iter().find(|kind| kind.executable() == name)
+        let kind = Self::ALL.into_iter().find(|kind| kind.executable() == name);
+        // Every cloud builds its own: `openstack-cloud-controller-manager`, `aws-…`.
+        let is_a_clouds = || name.ends_with("-cloud-controller-manager");
+        kind.or_else(|| is_a_clouds().then_some(Self::CloudControllerManager))
     }
 }
 
@@ -77,6 +84,10 @@ mod tests {
             let path = format!("/usr/local/bin/{kind}");
             assert_eq!(ComponentKind::from_executable(&path), Some(kind));
         }
+        assert_eq!(
+            ComponentKind::from_executable("/bin/openstack-cloud-controller-manager"),
+            Some(ComponentKind::CloudControllerManager)
+        );
         assert_eq!(ComponentKind::from_executable("kubectl"), None);
         assert_eq!(ComponentKind::from_executable("/opt/etcd/"), None);
         assert_eq!(ComponentKind::from_executable(""), None);

@@ -4,6 +4,7 @@ use super::component::Component;
 use super::component_kind::ComponentKind;
 use super::entry::{Entry, KeyState, UsedBy};
 use super::gap::Gap;
+use super::kubeconfig_use::{EtcdClientFiles, KubeconfigUse};
 use super::live::FileTime;
 use super::role::Role;
 use jiff::Timestamp;
@@ -122,6 +123,11 @@ pub struct Inventory {
     pub entries: Vec<Entry>,
     /// What kubeconfigs trust, one for each cluster with embedded CA data.
     pub embedded_trust: Vec<EmbeddedTrust>,
+    /// Every kubeconfig, as its client uses it; also those that are no entries: host CNI plugins' and
+    /// what an administrator keeps at home.
+    pub kubeconfigs: Vec<KubeconfigUse>,
+    /// Clients of etcd that no flag names.
+    pub etcd_clients: Vec<EtcdClientFiles>,
     /// Service-account keys.
     pub service_account_keys: Vec<ServiceAccountKey>,
     /// The node name that the kubelet uses, when it could be told.

@@ -8,6 +8,7 @@ pub mod entry;
 pub mod finding;
 pub mod gap;
 pub mod inventory;
+pub mod kubeconfig_use;
 pub mod live;
 pub mod role;
 
@@ -19,6 +20,9 @@ pub use finding::{Finding, Severity};
 pub use gap::Gap;
 pub use inventory::{
     Authority, EmbeddedTrust, Inventory, NodeName, ServiceAccountKey, ServiceAccountKeyContents,
+};
+pub use kubeconfig_use::{
+    EtcdClientFiles, KubeconfigTarget, KubeconfigTrust, KubeconfigUse, TrustFile,
 };
 pub use live::{FileTime, LiveObservation};
 pub use role::{AuthorityName, Role};

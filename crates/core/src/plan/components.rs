@@ -10,13 +10,14 @@ use crate::layouts::{Reload, reload};
 use crate::model::{Component, ComponentKind, Inventory, UsedBy};
 
 /// The order in which components of one host are made to take up new files.
-pub const ORDER: [ComponentKind; 6] = [
+pub const ORDER: [ComponentKind; 7] = [
     ComponentKind::Kubelet,
     ComponentKind::Etcd,
     ComponentKind::KubeApiserver,
     ComponentKind::KubeProxy,
     ComponentKind::KubeScheduler,
     ComponentKind::KubeControllerManager,
+    ComponentKind::CloudControllerManager,
 ];
 
 /// A changed item: its name and who names it by which flag.

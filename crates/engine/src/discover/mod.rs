@@ -73,6 +73,8 @@ pub fn discover(
         authorities,
         entries,
         embedded_trust,
+        kubeconfigs: Vec::new(),
+        etcd_clients: Vec::new(),
         service_account_keys,
         node_name,
         static_pod_folders: found.static_pod_folders,

@@ -32,6 +32,8 @@ fn inventory(world: &World) -> Inventory {
         authorities: Vec::new(),
         entries: vec![admin],
         embedded_trust: Vec::new(),
+        kubeconfigs: Vec::new(),
+        etcd_clients: Vec::new(),
         service_account_keys: Vec::new(),
         node_name: Some(NodeName::new("cp1", "its certificate's subject")),
         static_pod_folders: Vec::new(),

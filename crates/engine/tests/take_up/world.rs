@@ -224,7 +224,13 @@ impl World {
     pub fn components(&self) -> Vec<Component> {
         ComponentKind::ALL
             .into_iter()
-            .filter(|kind| *kind != ComponentKind::KubeProxy)
+            .filter(|kind| {
+                let elsewhere = [
+                    ComponentKind::KubeProxy,
+                    ComponentKind::CloudControllerManager,
+                ];
+                !elsewhere.contains(kind)
+            })
             .map(|kind| self.component(kind))
             .collect()
     }
