@@ -10,6 +10,7 @@ pub mod assess;
 pub mod cluster;
 pub mod connections;
 pub mod diagnose;
+pub mod findings;
 pub mod formats;
 pub mod founding;
 pub mod inspect;
