@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod cluster;
 pub mod discover;
+pub mod examine;
 pub mod execute;
 #[cfg(feature = "fault-injection")]
 pub mod fault_injection;
