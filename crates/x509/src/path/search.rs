@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     Certificate, GeneralName, IssuedByError, KeyUsage, Name, SignatureAlgorithm, SignatureError,
-    ValidityState,
 };
 
 /// Go verifies no more signatures than that for one query.
@@ -250,17 +249,21 @@ fn acceptable_by_itself(query: &PathQuery<'_>, reading: &Reading) -> Result<(), 
             extensions: reading.unhandled.clone(),
         });
     }
-    match reading.certificate.validity().state(query.now) {
-        ValidityState::Valid => Ok(()),
-        ValidityState::NotYetValid => Err(PathError::NotYetValid {
+    let validity = reading.certificate.validity();
+    // In this order, and to the nanosecond: unlike `Validity::state`.
+    if query.now < validity.not_before {
+        return Err(PathError::NotYetValid {
             certificate: certificate(),
             now: query.now,
-        }),
-        ValidityState::Expired => Err(PathError::Expired {
-            certificate: certificate(),
-            now: query.now,
-        }),
+        });
     }
+    if query.now > validity.not_after {
+        return Err(PathError::Expired {
+            certificate: certificate(),
+            now: query.now,
+        });
+    }
+    Ok(())
 }
 
 /// Whether `candidate`, whose key is the right one, may stand at the end of `path`.

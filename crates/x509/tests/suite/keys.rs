@@ -22,6 +22,11 @@ impl Key {
         PublicKey::from_spki_der(spki.as_ref()).unwrap()
     }
 
+    /// The private key for a TLS peer of the tests.
+    pub fn pkcs8(&self) -> Vec<u8> {
+        self.0.to_pkcs8v1().unwrap().as_ref().to_vec()
+    }
+
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.0
             .sign(&SystemRandom::new(), message)

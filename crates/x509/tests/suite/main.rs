@@ -15,6 +15,26 @@ mod keys;
 #[cfg(test)]
 mod openssl;
 #[cfg(test)]
+mod path_authorities;
+#[cfg(test)]
+mod path_cases;
+#[cfg(test)]
+mod path_constraints;
+#[cfg(test)]
+mod path_names;
+#[cfg(test)]
+mod path_peers;
+#[cfg(test)]
+mod path_properties;
+#[cfg(test)]
+mod path_random;
+#[cfg(test)]
+mod path_real;
+#[cfg(test)]
+mod path_verdicts;
+#[cfg(test)]
+mod path_workshop;
+#[cfg(test)]
 mod pem_files;
 #[cfg(test)]
 mod pkcs7_files;
