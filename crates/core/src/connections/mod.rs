@@ -9,12 +9,14 @@
 //! no connection: that is `diagnose`.
 //! <https://kubernetes.io/docs/setup/best-practices/certificates/>
 
+mod derive;
 mod graph;
 mod material;
 mod place;
 mod verdict;
 mod verify;
 
+pub use derive::derive;
 pub use graph::{AskedName, Connection, ConnectionKind, Graph, Identity, Party, Slot, SlotId, Use};
 pub use material::{Credential, Held, KeyMatch, Material, TrustBundle};
 pub use place::Place;
