@@ -1,5 +1,11 @@
 //! The scan of a cluster's API: every kind of object that holds certificates, page by page.
+//!
+//! What an object means is said in `kubepki_core::cluster`; here is what is asked for, in which
+//! order, and what becomes of a refusal. Reading only.
 
+mod keys;
+mod pages;
+mod resources;
 mod scan;
 
 pub use scan::{ScanOptions, scan};
