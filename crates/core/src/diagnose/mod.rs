@@ -4,8 +4,148 @@
 //! tells; what fails is traced to the one object that is wrong, and consequences are folded into it.
 //! What takes part in no connection is checked by itself. Every finding's code is in `findings`.
 
+mod authorities;
+mod blame;
+mod copies;
+mod draft;
 mod evidence;
+mod hosts;
+mod keys;
+mod lifetimes;
+mod loaded;
+mod names;
+mod remedy;
 mod report;
+mod scene;
+mod selection;
+mod staleness;
+mod suspects;
+mod trust;
+mod wire;
 
 pub use evidence::{Evidence, HostEvidence};
 pub use report::{ConnectionReport, Diagnosis, DiagnosisFinding, IgnoredFinding, State, Where};
+pub use selection::AcceptedRisk;
+
+use crate::assess::Thresholds;
+use crate::connections::{Material, Verdict, derive, verify_all};
+use blame::{Case, blame};
+use draft::Ledger;
+use jiff::Timestamp;
+use kubepki_x509::path::SignatureMemo;
+use scene::Scene;
+use suspects::Signers;
+
+/// What explains the rest that is wrong with one object…
+const ROOTS: &[&str] = &[
+    "swapped-files",
+    "copy-of-other-file",
+    "copied-from-another-node",
+    "wrong-authority-file",
+    "not-a-ca",
+];
+/// … and what is explained by it.
+const CONSEQUENCES: &[&str] = &[
+    "key-mismatch",
+    "not-signed-by-ca",
+    "signed-by-other-ca",
+    "untrusted-issuer",
+    "usage-missing",
+    "name-missing",
+    "identity-refused",
+];
+
+/// How to judge.
+#[derive(Clone, Copy, Debug)]
+pub struct DiagnoseOptions<'a> {
+    /// The time that everything is judged against.
+    pub now: Timestamp,
+    /// When an approaching end is worth a word.
+    pub thresholds: Thresholds,
+    /// Codes to be told, with `*` for any text; empty for all.
+    pub only: &'a [String],
+    /// Risks that are accepted.
+    pub ignore: &'a [AcceptedRisk],
+}
+
+/// Judges a cluster.
+pub fn diagnose(evidence: &Evidence<'_>, options: &DiagnoseOptions<'_>) -> Diagnosis {
+    let (graph, disk) = derive(evidence);
+    let signatures = SignatureMemo::new();
+    let verdicts = verify_all(&graph, &disk, options.now, &signatures);
+    let scene = Scene {
+        evidence,
+        options,
+        graph,
+        disk,
+        verdicts,
+        signatures,
+    };
+    let signers = Signers::weigh(&scene);
+    let loaded = loaded::material(&scene);
+    let loaded_verdicts = verify_all(&scene.graph, &loaded, options.now, &scene.signatures);
+
+    let mut ledger = Ledger::default();
+    blame_all(&scene, &signers, &scene.disk, &scene.verdicts, &mut ledger);
+    hosts::check(&scene, &signers, &mut ledger);
+    authorities::check(&scene, &signers, &mut ledger);
+    lifetimes::check(&scene, &mut ledger);
+    keys::check(&scene, &mut ledger);
+    staleness::check(&scene, &loaded, &mut ledger);
+    staleness::memory(&scene, &mut ledger);
+    ledger.fold(ROOTS, CONSEQUENCES);
+
+    let connections = scene
+        .graph
+        .connections
+        .iter()
+        .zip(scene.verdicts.iter().zip(&loaded_verdicts))
+        .map(|(connection, (disk, loaded))| wire::report(&scene, connection, disk, loaded))
+        .collect();
+    let (findings, ignored) =
+        selection::select(ledger.finish(), options.only, options.ignore, options.now);
+    Diagnosis {
+        api_version: "kubepki.dev/v1alpha1",
+        kind: "Diagnosis",
+        hosts: evidence
+            .hosts
+            .iter()
+            .map(|host| host.inventory.host.clone())
+            .collect(),
+        api_server: evidence.cluster.map(|cluster| cluster.server.clone()),
+        evaluated_at: options.now,
+        connections,
+        findings,
+        ignored,
+        gaps: gaps(evidence),
+    }
+}
+
+fn blame_all(
+    scene: &Scene<'_>,
+    signers: &Signers,
+    material: &Material,
+    verdicts: &[Verdict],
+    ledger: &mut Ledger,
+) {
+    for (connection, verdict) in scene.graph.connections.iter().zip(verdicts) {
+        for failure in verdict.failures() {
+            ledger.extend(blame(&Case {
+                scene,
+                signers,
+                material,
+                connection,
+                failure,
+            }));
+        }
+    }
+}
+
+fn gaps(evidence: &Evidence<'_>) -> Vec<crate::model::Gap> {
+    let hosts = evidence.hosts.iter().flat_map(|host| &host.inventory.gaps);
+    let cluster = evidence
+        .cluster
+        .into_iter()
+        .flat_map(|cluster| &cluster.gaps);
+    hosts.chain(cluster).cloned().collect()
+}

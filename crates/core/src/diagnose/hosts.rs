@@ -1,0 +1,217 @@
+//! What `status` says of each certificate, authority and key, told once and of the right object.
+//!
+//! The checks are those of [`crate::assess`]. What they say of a certificate because something else is
+//! wrong (its CA was replaced, its CA has expired) is left to whoever is to blame.
+
+use super::draft::{Draft, Ledger};
+use super::remedy;
+use super::scene::{Scene, file, place_of};
+use super::suspects::Signers;
+use crate::assess::checks;
+use crate::connections::{Place, Side};
+use crate::model::{Authority, Entry, Finding, Inventory, Severity};
+
+/// Findings of every host's inventory.
+pub(super) fn check(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
+    for host in scene.evidence.hosts {
+        let inventory = &host.inventory;
+        for entry in &inventory.entries {
+            let relevant = entry.required
+                || !entry.chain.is_empty()
+                || entry.problem.is_some()
+                || entry.is_bootstrap_token();
+            if relevant {
+                entry_findings(scene, signers, inventory, entry, ledger);
+            }
+        }
+        for authority in &inventory.authorities {
+            authority_findings(scene, inventory, authority, ledger);
+        }
+    }
+}
+
+fn entry_findings(
+    scene: &Scene<'_>,
+    signers: &Signers,
+    inventory: &Inventory,
+    entry: &Entry,
+    ledger: &mut Ledger,
+) {
+    let place = place_of(&inventory.host, entry);
+    let thresholds = &scene.options.thresholds;
+    for finding in checks::entry(inventory, entry, scene.now(), thresholds) {
+        let place = match finding.code.as_str() {
+            // Where the doctor has said of a certificate what is wrong, its file is explained.
+            "missing" if ledger.says(&place, &["missing", "broken-link"]) => continue,
+            "unreadable" if entry.chain.is_empty() && is_broken_link(entry) => {
+                ledger.add(broken_link(scene, inventory, entry, &place, &finding));
+                continue;
+            }
+            // Who is to blame for these was said where connections fail; here they count only when
+            // the certificate is the one that contradicts all others.
+            "not-signed-by-ca" | "signed-by-other-ca" => {
+                if ledger.blames(&place, Severity::Critical) || !contradicts(scene, signers, entry)
+                {
+                    continue;
+                }
+                place.clone()
+            }
+            // Told once for the CA: `lifetimes`.
+            "outlives-ca" => continue,
+            "key-mismatch" if key_is_blamed(entry, &inventory.host, ledger) => continue,
+            "key-missing" => key_place(entry, &inventory.host).unwrap_or_else(|| place.clone()),
+            "key-unreadable" | "key-readable-by-others" => {
+                key_place(entry, &inventory.host).unwrap_or_else(|| place.clone())
+            }
+            // A stale copy is an object of its own: the cluster of the kubeconfig.
+            "ca-data-stale" => {
+                if ledger.says(&place, &["wrong-ca-data"]) {
+                    continue;
+                }
+                place.clone()
+            }
+            _ => place.clone(),
+        };
+        let remedy = mend(scene, inventory, entry, &finding);
+        ledger
+            .add(Draft::new(&finding.code, finding.severity, &place, finding.message).mend(remedy));
+    }
+}
+
+fn mend(scene: &Scene<'_>, inventory: &Inventory, entry: &Entry, finding: &Finding) -> String {
+    let host = &inventory.host;
+    match finding.code.as_str() {
+        "key-readable-by-others" => {
+            let path = entry.holder.key_path().unwrap_or(entry.holder.path());
+            remedy::on(scene, host, format!("chmod 600 {}", path.display()))
+        }
+        "bootstrap-token" => remedy::on(
+            scene,
+            host,
+            format!(
+                "remove {} once the kubelet has its certificate",
+                entry.holder.path().display()
+            ),
+        ),
+        "missing" => remedy::on(scene, host, format!("kubepki init --only {}", entry.name)),
+        "ca-data-stale" => remedy::on(scene, host, format!("kubepki renew {} --force", entry.name)),
+        "weak-key" => remedy::on(
+            scene,
+            host,
+            format!("kubepki renew {} --key-type ecdsa:p256", entry.name),
+        ),
+        _ => remedy::renew(scene, host, &entry.name),
+    }
+}
+
+fn authority_findings(
+    scene: &Scene<'_>,
+    inventory: &Inventory,
+    authority: &Authority,
+    ledger: &mut Ledger,
+) {
+    let host = &inventory.host;
+    let place = file(host, &authority.certificate_path);
+    let thresholds = &scene.options.thresholds;
+    for finding in checks::authority(authority, scene.now(), thresholds) {
+        let key = || authority.key_path.as_deref().map(|path| file(host, path));
+        let place = match finding.code.as_str() {
+            "expired" | "expires-soon" | "not-yet-valid" | "weak-key" | "weak-signature"
+                if is_copy(inventory, authority) =>
+            {
+                continue;
+            }
+            "missing" if ledger.says(&place, &["missing"]) => continue,
+            "unreadable" if ledger.says(&place, &["unreadable"]) => continue,
+            "key-readable-by-others" | "key-unreadable" => key().unwrap_or_else(|| place.clone()),
+            _ => place.clone(),
+        };
+        let remedy = match finding.code.as_str() {
+            "expired" => remedy::on(
+                scene,
+                host,
+                "kubepki renew all --renew-expired-ca".to_owned(),
+            ),
+            "expires-soon" => {
+                "plan the rotation of this CA: everything that it signed ends with it".to_owned()
+            }
+            "key-readable-by-others" => remedy::on(scene, host, format!("chmod 600 {place}")),
+            "missing" | "unreadable" | "key-mismatch" | "not-a-ca" => {
+                remedy::restore(scene, &place)
+            }
+            _ => format!("replace the CA {place}"),
+        };
+        ledger
+            .add(Draft::new(&finding.code, finding.severity, &place, finding.message).mend(remedy));
+    }
+}
+
+/// Whether an authority's file is a copy of another's on this host that has the key: what is wrong
+/// with the certificate is said there.
+fn is_copy(inventory: &Inventory, authority: &Authority) -> bool {
+    authority.key.public_key().is_none()
+        && inventory.authorities.iter().any(|other| {
+            other.certificate_path != authority.certificate_path
+                && other.key.public_key().is_some()
+                && authority
+                    .certificates
+                    .iter()
+                    .all(|ca| other.certificates.contains(ca))
+        })
+}
+
+fn is_broken_link(entry: &Entry) -> bool {
+    matches!(
+        &entry.holder,
+        crate::model::Holder::CertificateStore {
+            target: Some(_),
+            ..
+        }
+    )
+}
+
+fn broken_link(
+    scene: &Scene<'_>,
+    inventory: &Inventory,
+    entry: &Entry,
+    place: &Place,
+    finding: &Finding,
+) -> Draft {
+    Draft::new(
+        "broken-link",
+        Severity::Critical,
+        place,
+        finding.message.clone(),
+    )
+    .mend(remedy::renew(scene, &inventory.host, &entry.name))
+}
+
+fn key_place(entry: &Entry, host: &str) -> Option<Place> {
+    match &entry.holder {
+        crate::model::Holder::Kubeconfig { .. } => None,
+        holder => holder.key_path().map(|path| file(host, path)),
+    }
+}
+
+fn key_is_blamed(entry: &Entry, host: &str, ledger: &Ledger) -> bool {
+    key_place(entry, host).is_some_and(|place| ledger.says(&place, &["key-mismatch"]))
+}
+
+/// Whether the rest of the cluster speaks against who signed an entry.
+fn contradicts(scene: &Scene<'_>, signers: &Signers, entry: &Entry) -> bool {
+    let Some(certificate) = entry.certificate() else {
+        return false;
+    };
+    let expected = entry.expected_authority.as_deref();
+    let authority = crate::model::AuthorityName::ALL
+        .into_iter()
+        .find(|name| Some(name.as_str()) == expected);
+    let Some(authority) = authority else {
+        return false;
+    };
+    let ancestors = signers.ancestors(scene, certificate);
+    [Side::Server, Side::Client]
+        .into_iter()
+        .filter_map(|side| signers.reference(authority, side))
+        .all(|reference| !ancestors.contains(&reference.id))
+}
