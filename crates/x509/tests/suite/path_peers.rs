@@ -2,8 +2,10 @@
 //! presents itself.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
     sync::Arc,
     thread::JoinHandle,
     time::Duration,
@@ -59,7 +61,12 @@ impl ResolvesClientCert for Presented {
 /// A server that answers the first who comes.
 pub struct Server {
     pub address: SocketAddr,
-    thread: JoinHandle<()>,
+    running: Running,
+}
+
+enum Running {
+    Thread(JoinHandle<()>),
+    Openssl(Child),
 }
 
 impl Server {
@@ -86,23 +93,77 @@ impl Server {
                 let _ = stream.flush();
             }
         });
-        Self { address, thread }
+        Self {
+            address,
+            running: Running::Thread(thread),
+        }
+    }
+
+    /// The same by OpenSSL: rustls ends the handshake when a client asks for a name that no host
+    /// can have.
+    #[expect(clippy::disallowed_methods, reason = "a test's own server on loopback")]
+    pub fn start_openssl(case: &Case, folder: &Path, number: usize) -> Self {
+        let file = |kind: &str| folder.join(format!("{number}.{kind}"));
+        let (key, leaf) = (file("key"), file("leaf"));
+        let pem = kubepki_x509::pem::encode("PRIVATE KEY", &case.leaf.key.pkcs8());
+        fs_err::write(&key, pem).unwrap();
+        fs_err::write(&leaf, case.leaf.certificate.to_pem()).unwrap();
+        let mut openssl = Command::new("openssl")
+            .args([
+                "s_server",
+                "-accept",
+                "127.0.0.1:0",
+                "-naccept",
+                "1",
+                "-www",
+            ])
+            .arg("-key")
+            .arg(key)
+            .arg("-cert")
+            .arg(leaf)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(openssl.stdout.take().unwrap()).lines();
+        let address = lines.find_map(|line| line.unwrap().strip_prefix("ACCEPT ")?.parse().ok());
+        // It has more to say, and would wait for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            address: address.unwrap(),
+            running: Running::Openssl(openssl),
+        }
     }
 
     /// Ends it even if nobody came.
     #[expect(clippy::disallowed_methods, reason = "a test's own server on loopback")]
     pub fn stop(self) {
-        drop(TcpStream::connect(self.address));
-        self.thread.join().unwrap();
+        match self.running {
+            Running::Thread(thread) => {
+                drop(TcpStream::connect(self.address));
+                thread.join().unwrap();
+            }
+            Running::Openssl(mut openssl) => {
+                let _ = openssl.kill();
+                openssl.wait().unwrap();
+            }
+        }
     }
 }
 
 /// Presents the chain of `case` to a server; the answer is whether it went on talking, and from
-/// which port it was asked.
+/// which port it was asked: one that is not `known` yet, since the server's log tells clients apart
+/// by their ports.
 ///
 /// TLS 1.2: a client's handshake ends only after the server has looked at the certificate.
 #[expect(clippy::disallowed_methods, reason = "a test's own server on loopback")]
-pub fn connect(case: &Case, server: SocketAddr, authority: &Certificate) -> (bool, u16) {
+pub fn connect(
+    case: &Case,
+    server: SocketAddr,
+    authority: &Certificate,
+    known: impl Fn(u16) -> bool,
+) -> (bool, u16) {
     let mut roots = RootCertStore::empty();
     roots.add(authority.der().to_vec().into()).unwrap();
     let configuration = ClientConfig::builder_with_provider(Arc::new(default_provider()))
@@ -112,9 +173,14 @@ pub fn connect(case: &Case, server: SocketAddr, authority: &Certificate) -> (boo
         .with_client_cert_resolver(Presented::new(case));
     let name = ServerName::from(server.ip());
     let mut connection = ClientConnection::new(Arc::new(configuration), name).unwrap();
-    let mut stream = TcpStream::connect(server).unwrap();
+    let (mut stream, port) = loop {
+        let stream = TcpStream::connect(server).unwrap();
+        let port = stream.local_addr().unwrap().port();
+        if !known(port) {
+            break (stream, port);
+        }
+    };
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let port = stream.local_addr().unwrap().port();
     while connection.is_handshaking() {
         if connection.complete_io(&mut stream).is_err() {
             return (false, port);

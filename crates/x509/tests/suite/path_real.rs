@@ -83,15 +83,21 @@ fn ask_kubectl(kubectl: &Path, folder: &Path, number: usize, case: &Case) -> Str
     };
     let roots = folder.join(format!("{number}.crt"));
     fs_err::write(&roots, pem(&case.roots)).unwrap();
-    let server = Server::start(case);
+    let host =
+        name.starts_with(|first: char| first.is_ascii_alphanumeric() || ":[".contains(first));
+    let server = if host && !name.contains(' ') && !name.contains("..") {
+        Server::start(case)
+    } else {
+        Server::start_openssl(case, folder, number)
+    };
     let output = Command::new(kubectl)
         .env_clear()
         .env("HOME", folder)
-        .arg("--kubeconfig=/dev/null")
         .arg(format!("--server=https://{}", server.address))
         .arg(format!("--certificate-authority={}", roots.display()))
         .arg(format!("--tls-server-name={name}"))
-        .args(["get", "--raw", "/"])
+        // Without credentials it asks for a user's name.
+        .args(["--token=none", "get", "--raw", "/"])
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -120,12 +126,11 @@ fn real_etcd_judges_clients_as_we_do() {
     let etcd = Etcd::start(folder.path(), &authority, &roots);
     let mut asked = HashMap::new();
     for (number, case) in cases.iter().enumerate() {
-        let (accepted, port) = connect(case, etcd.address, &authority.certificate);
-        // A port that comes up again makes two lines of one port; none has yet.
-        assert!(
-            asked.insert(port, (number, accepted)).is_none(),
-            "port {port} twice"
-        );
+        let known = |port| asked.contains_key(&port);
+        let (accepted, port) = connect(case, etcd.address, &authority.certificate, known);
+        // etcd's log drops what is said more than 100 times in a second.
+        std::thread::sleep(Duration::from_millis(15));
+        asked.insert(port, (number, accepted));
     }
     let log = etcd.log(
         asked
@@ -245,8 +250,12 @@ fn hint(reason: &IssuerRejection) -> &'static str {
             "x509: invalid signature: parent certificate cannot sign this kind of certificate"
         }
         IssuerRejection::WeakSignature(algorithm) => match algorithm.to_string().as_str() {
-            "ecdsa-with-SHA1" => "x509: cannot verify signature: insecure algorithm ECDSA-SHA1",
-            "sha1WithRSAEncryption" => "x509: cannot verify signature: insecure algorithm SHA1-RSA",
+            "ecdsa-with-SHA1" => {
+                "x509: cannot verify signature: insecure algorithm ECDSA-SHA1 (temporarily override with GODEBUG=x509sha1=1)"
+            }
+            "sha1WithRSAEncryption" => {
+                "x509: cannot verify signature: insecure algorithm SHA1-RSA (temporarily override with GODEBUG=x509sha1=1)"
+            }
             _ => "x509: cannot verify signature: insecure algorithm MD5-RSA",
         },
         IssuerRejection::Signature(kubepki_x509::IssuedByError::Signature {
