@@ -301,6 +301,38 @@ pub const KUBECONFIGS: &[KubeconfigFlag] = &[
     kubeconfig(CloudControllerManager, "authorization-kubeconfig", CLOUD),
 ];
 
+/// Folders in which network plugins keep kubeconfigs of their own.
+pub const PLUGIN_FOLDERS: &[&str] = &[
+    "/etc/cni/net.d",
+    "/etc/cni/net.d/calico.d",
+    "/etc/cni/net.d/multus.d",
+    "/etc/cni/net.d/whereabouts.d",
+];
+
+/// Root's home; administrators keep kubeconfigs at home.
+pub const ROOT_HOME: &str = "/root";
+/// The folder of all others' homes.
+pub const HOME_FOLDERS: &str = "/home";
+/// The kubeconfig in a home.
+pub const HOME_KUBECONFIG: &str = ".kube/config";
+
+/// Folders in which clients of etcd keep certificates of etcd's authority.
+pub const ETCD_CLIENT_FOLDERS: &[&str] = &[
+    "/etc/calico/certs",
+    "/etc/cilium/etcd-secrets",
+    "/etc/etcd",
+    "/etc/etcd/pki",
+    "/etc/etcd/ssl",
+    "/etc/flanneld/ssl",
+    "/etc/kubernetes/ssl/etcd",
+    "/etc/prometheus/etcd",
+    "/etc/prometheus/secrets/etcd-client",
+    "/etc/prometheus/secrets/etcd-client-cert",
+    "/etc/ssl/etcd",
+    "/etc/ssl/etcd/ssl",
+    "/var/lib/etcd-secrets",
+];
+
 const CONTROLLER_MANAGER: (Role, Option<&str>) =
     (Role::ControllerManager, Some("controller-manager.conf"));
 const SCHEDULER: (Role, Option<&str>) = (Role::Scheduler, Some("scheduler.conf"));

@@ -63,6 +63,21 @@ impl Entries {
         })
     }
 
+    /// The entry that is this kubeconfig's own: embedded in it, or in files that it alone names.
+    pub(super) fn of_kubeconfig(&self, path: &Path) -> Option<&Entry> {
+        let mut entries = self.found.iter().map(|(_, entry)| entry);
+        entries.find(|entry| match &entry.holder {
+            Holder::Kubeconfig { path: own, .. } => own == path,
+            _ => entry.kubeconfig.as_deref() == Some(path) && entry.role != Role::Bootstrap,
+        })
+    }
+
+    /// Whether an entry holds this file.
+    pub(super) fn holds(&self, reader: &Reader<'_>, path: &Path) -> bool {
+        let path = reader.real_path(path);
+        self.found.iter().any(|(real_path, _)| *real_path == path)
+    }
+
     /// kubeadm's names first, as `kubeadm certs check-expiration` sorts them, then the others; a
     /// name that two files share is followed by the path.
     pub(super) fn sorted(self) -> (Vec<Entry>, Vec<EmbeddedTrust>) {

@@ -7,6 +7,8 @@
 mod authorities;
 mod components;
 mod entries;
+mod etcd_clients;
+mod kubeconfig_uses;
 mod kubeconfigs;
 mod kubelet;
 pub(crate) mod reader;
@@ -57,6 +59,8 @@ pub fn discover(
     kubelet::find(&mut reader, &scene, &mut entries);
     entries::from_table(&mut reader, &scene, &mut entries);
     let service_account_keys = service_account::find(&mut reader, &scene);
+    let kubeconfigs = kubeconfig_uses::find(&mut reader, &scene, &entries);
+    let etcd_clients = etcd_clients::find(&mut reader, &scene, &authorities, &entries);
     let (entries, embedded_trust) = entries.sorted();
     let node_name = kubelet::node_name(&mut reader, &scene, &entries, &name);
     if !host.is_live() {
@@ -73,8 +77,8 @@ pub fn discover(
         authorities,
         entries,
         embedded_trust,
-        kubeconfigs: Vec::new(),
-        etcd_clients: Vec::new(),
+        kubeconfigs,
+        etcd_clients,
         service_account_keys,
         node_name,
         static_pod_folders: found.static_pod_folders,
