@@ -23,6 +23,8 @@ mod path_constraints;
 #[cfg(test)]
 mod path_names;
 #[cfg(test)]
+mod path_openssl;
+#[cfg(test)]
 mod path_peers;
 #[cfg(test)]
 mod path_properties;
