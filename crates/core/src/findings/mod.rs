@@ -7,6 +7,7 @@
 
 #[macro_use]
 mod row;
+pub mod accepted_risks;
 mod authorities;
 mod backends;
 mod cluster;
