@@ -41,15 +41,23 @@ fn same_for_clients_and_proxies(scene: &Scene<'_>, ledger: &mut Ledger) {
                 .any(|client| client.public_key() == ca.public_key())
         });
         let Some(shared) = shared else { continue };
-        let component = slot
-            .party
-            .host
-            .as_deref()
-            .and_then(|host| scene.inventory(host)?.component(ComponentKind::KubeApiserver));
+        let component = slot.party.host.as_deref().and_then(|host| {
+            scene
+                .inventory(host)?
+                .component(ComponentKind::KubeApiserver)
+        });
         let allowed: Vec<&str> = component
-            .map(|component| component.flags.list("requestheader-allowed-names").collect())
+            .map(|component| {
+                component
+                    .flags
+                    .list("requestheader-allowed-names")
+                    .collect()
+            })
             .unwrap_or_default();
-        let allowed: Vec<&str> = allowed.into_iter().filter(|name| !name.is_empty()).collect();
+        let allowed: Vec<&str> = allowed
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .collect();
         let fact = format!("both trust {}", named(shared));
         let blamed = [&slot.place, &other.place]
             .into_iter()
@@ -67,7 +75,10 @@ fn same_for_clients_and_proxies(scene: &Scene<'_>, ledger: &mut Ledger) {
         } else {
             (
                 Severity::Warning,
-                format!("--requestheader-allowed-names lets only {} do so", allowed.join(", ")),
+                format!(
+                    "--requestheader-allowed-names lets only {} do so",
+                    allowed.join(", ")
+                ),
             )
         };
         ledger.add(
@@ -75,7 +86,10 @@ fn same_for_clients_and_proxies(scene: &Scene<'_>, ledger: &mut Ledger) {
                 "client-ca-is-requestheader-ca",
                 severity,
                 &place,
-                format!("trusts the same CA as --client-ca-file ({})", shared.subject()),
+                format!(
+                    "trusts the same CA as --client-ca-file ({})",
+                    shared.subject()
+                ),
             )
             .fact(fact)
             .fact(limits)
@@ -87,10 +101,9 @@ fn same_for_clients_and_proxies(scene: &Scene<'_>, ledger: &mut Ledger) {
 /// kube-controller-manager takes exactly one certificate to sign with.
 fn signing_file(scene: &Scene<'_>, inventory: &Inventory, ledger: &mut Ledger) {
     for authority in &inventory.authorities {
-        let flag = authority
-            .used_by
-            .iter()
-            .find(|used| used.flag.starts_with("cluster-signing") && used.flag.ends_with("cert-file"));
+        let flag = authority.used_by.iter().find(|used| {
+            used.flag.starts_with("cluster-signing") && used.flag.ends_with("cert-file")
+        });
         let Some(flag) = flag else { continue };
         let count = authority.certificates.len();
         if count < 2 {
@@ -126,7 +139,11 @@ fn signer_is_trusted(scene: &Scene<'_>, ledger: &mut Ledger) {
         if slot.party.component != Some(ComponentKind::KubeApiserver) {
             continue;
         }
-        let Some(inventory) = slot.party.host.as_deref().and_then(|host| scene.inventory(host))
+        let Some(inventory) = slot
+            .party
+            .host
+            .as_deref()
+            .and_then(|host| scene.inventory(host))
         else {
             continue;
         };
@@ -143,7 +160,10 @@ fn signer_is_trusted(scene: &Scene<'_>, ledger: &mut Ledger) {
             let (Some(flag), Some(ca)) = (flag, authority.issuing()) else {
                 continue;
             };
-            if trusted.iter().any(|known| SignerId::of(known) == SignerId::of(ca)) {
+            if trusted
+                .iter()
+                .any(|known| SignerId::of(known) == SignerId::of(ca))
+            {
                 continue;
             }
             let signing = file(&inventory.host, &authority.certificate_path);
@@ -274,7 +294,9 @@ fn unproved_bundles(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
         if bundle.is_empty() || !changeable || ledger.blames(&slot.place, Severity::Critical) {
             continue;
         }
-        let Some(side) = side_of(scene, id) else { continue };
+        let Some(side) = side_of(scene, id) else {
+            continue;
+        };
         if is_proved(scene, id) {
             continue;
         }
@@ -289,9 +311,10 @@ fn unproved_bundles(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
         let expected = signers
             .certificate(&reference.id)
             .map_or_else(|| reference.id.name().to_string(), named);
-        let from = reference
-            .held_elsewhere(&slot.place)
-            .map_or_else(|| "put".to_owned(), |place| format!("copy it from {place}: put"));
+        let from = reference.held_elsewhere(&slot.place).map_or_else(
+            || "put".to_owned(),
+            |place| format!("copy it from {place}: put"),
+        );
         ledger.add(
             Draft::new(
                 bundle_code_of(scene, &slot.place),
@@ -300,7 +323,10 @@ fn unproved_bundles(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
                 format!("holds {}, expected {expected}", held.join(" and ")),
             )
             .fact(reference.told())
-            .mend(format!("{from} the right CA into {}", scene.on_host(&slot.place))),
+            .mend(format!(
+                "{from} the right CA into {}",
+                scene.on_host(&slot.place)
+            )),
         );
     }
 }
@@ -339,4 +365,3 @@ fn trust_slots<'a>(
         .slots()
         .filter(move |(_, slot)| slot.purpose == Use::Trust && slot.flag.as_deref() == Some(flag))
 }
-

@@ -88,6 +88,9 @@ impl Draft {
     }
 }
 
+/// What a consequence said, and the connections that it broke.
+type Fact = (String, Vec<String>);
+
 /// Everything found, one for each host, object and code, in the order in which it came.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -175,8 +178,7 @@ impl Ledger {
     /// What is left of one object when a graver reason explains the rest: where one of `roots` was
     /// found for an object, its findings with one of `consequences` become facts of that one.
     pub(super) fn fold(&mut self, roots: &[&str], consequences: &[&str]) {
-        let mut facts: BTreeMap<(Option<String>, String), Vec<(String, Vec<String>)>> =
-            BTreeMap::new();
+        let mut facts: BTreeMap<(Option<String>, String), Vec<Fact>> = BTreeMap::new();
         let key = |draft: &Draft| (draft.host.clone(), draft.object.clone());
         let rooted: Vec<_> = self
             .drafts

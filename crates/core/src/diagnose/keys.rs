@@ -42,7 +42,11 @@ fn authorities(scene: &Scene<'_>, ledger: &mut Ledger) {
                     "same-key-two-authorities",
                     Severity::Warning,
                     &place,
-                    format!("{} has the same key as {} in {other}", named(certificate), named(twin)),
+                    format!(
+                        "{} has the same key as {} in {other}",
+                        named(certificate),
+                        named(twin)
+                    ),
                 )
                 .fact("what one of them signs, those who trust the other accept too")
                 .mend("give each CA a key of its own: rotate the one with fewer certificates"),

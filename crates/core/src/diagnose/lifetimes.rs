@@ -74,8 +74,11 @@ fn judge(scene: &Scene<'_>, host: &str, family: &Family<'_>, ledger: &mut Ledger
             family.name
         );
         ledger.add(
-            Draft::new("outlives-ca", Severity::Warning, &place, message)
-                .mend(remedy::renew(scene, host, &entry.name)),
+            Draft::new("outlives-ca", Severity::Warning, &place, message).mend(remedy::renew(
+                scene,
+                host,
+                &entry.name,
+            )),
         );
         return;
     }
@@ -115,6 +118,8 @@ fn judge(scene: &Scene<'_>, host: &str, family: &Family<'_>, ledger: &mut Ledger
             message,
         )
         .facts(facts)
-        .mend("plan the rotation of this CA while everything works: renewed certificates end with it"),
+        .mend(
+            "plan the rotation of this CA while everything works: renewed certificates end with it",
+        ),
     );
 }

@@ -56,7 +56,10 @@ fn presented(
     }
     let Some(file) = scene.presented(id) else {
         // The file is gone or damaged, which is said of it.
-        let fact = format!("{component} still serves {}: it has what the file held before, until it restarts", named(served));
+        let fact = format!(
+            "{component} still serves {}: it has what the file held before, until it restarts",
+            named(served)
+        );
         ledger.append(&slot.place, &fact, None);
         return;
     };
@@ -89,7 +92,10 @@ fn differs(
         ledger.append(key, &fact, None);
         return;
     }
-    let connections = scene.connections_of(place).into_iter().map(|c| c.id.clone());
+    let connections = scene
+        .connections_of(place)
+        .into_iter()
+        .map(|c| c.id.clone());
     let draft = if is_expired {
         let end = served.validity().not_after;
         let message = format!(
@@ -101,7 +107,10 @@ fn differs(
             |draft, id| draft.fails(&id),
         )
     } else {
-        let message = format!("{component} serves {}, which is not the file's certificate", named(served));
+        let message = format!(
+            "{component} serves {}, which is not the file's certificate",
+            named(served)
+        );
         Draft::new("not-taken-up", Severity::Warning, place, message)
     };
     ledger.add(
@@ -186,7 +195,9 @@ fn by_age(scene: &Scene<'_>, host: &str, id: SlotId, slot: &Slot, ledger: &mut L
             "{} in it was made after {component} had started",
             named(certificate)
         ),
-        None => "what is in it is older than the process, so it may be the same as before".to_owned(),
+        None => {
+            "what is in it is older than the process, so it may be the same as before".to_owned()
+        }
     };
     ledger.add(
         Draft::new("stale-in-memory", severity, place, message)

@@ -1,0 +1,1 @@
+//! One thing broken, one object named.

@@ -1,0 +1,15 @@
+//! The doctor's judgement on whole clusters in memory: kubeadm's shape, found by real discovery, broken
+//! in one place at a time.
+
+#[cfg(test)]
+mod breakages;
+#[cfg(test)]
+mod healthy;
+#[cfg(test)]
+mod kubeadm;
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod manifests;
+#[cfg(test)]
+mod pki;
