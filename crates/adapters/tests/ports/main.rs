@@ -4,6 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod certificates;
+mod cluster_objects;
+mod cluster_real;
+mod cluster_servers;
 mod cri_runtime;
 mod host_processes;
 mod host_services;
