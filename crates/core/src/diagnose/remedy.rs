@@ -109,7 +109,7 @@ pub(super) fn restore(scene: &Scene<'_>, place: &Place) -> String {
     let Some(path) = place.path() else {
         return format!("put back what {place} held before");
     };
-    let command = format!("kubepki restore ARCHIVE --only {}", path.display());
+    let command = format!("kubepki restore {}", path.display());
     match place.host() {
         Some(host) => on(scene, host, command),
         None => command,
