@@ -1,4 +1,4 @@
-//! Developer commands of kubepki: `cargo xtask {test,lab,bench,lint,dist}`. Nothing here is part of
+//! Developer commands of kubepki: `cargo xtask {test,lab,bench,lint,docs,dist}`. Nothing here is part of
 //! the product.
 #![expect(
     clippy::print_stdout,
@@ -8,6 +8,7 @@
 
 mod bench;
 mod dist;
+mod docs;
 mod lab;
 mod lint;
 mod packages;
@@ -37,6 +38,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Check format, clippy and the walls between the rooms
     Lint,
+    /// Write the pages that are made from the code
+    Docs,
     /// Build the static program for release
     Dist(dist::Arguments),
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Lab(arguments) => lab::run(arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Lint => lint::run(),
+        Command::Docs => docs::run(),
         Command::Dist(arguments) => dist::run(&arguments),
     };
     match outcome {

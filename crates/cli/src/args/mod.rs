@@ -4,9 +4,12 @@
 //! [`Command`] below and one arm in `commands::run`. The first line of a doc comment is shown by
 //! `-h`, the rest by `--help` and in the man page; a test refuses flags without help.
 
+mod api;
 mod ca_hash;
 mod completions;
 mod demo;
+mod doctor;
+mod explain;
 mod global;
 mod init;
 mod inspect;
@@ -18,9 +21,12 @@ mod status;
 mod undo;
 pub mod values;
 
+pub use api::ApiChoice;
 pub use ca_hash::CaHashArgs;
 pub use completions::{CompletionShell, CompletionsArgs};
 pub use demo::DemoArgs;
+pub use doctor::{DoctorArgs, EndpointChoice};
+pub use explain::ExplainArgs;
 pub use global::{ColorWhen, GlobalArgs, OutputFormat};
 pub use init::InitArgs;
 pub use inspect::InspectArgs;
@@ -71,6 +77,12 @@ pub enum Command {
         about = "Show every certificate, kubeconfig, CA and service-account key of this host"
     )]
     Status(StatusArgs),
+    #[command(
+        about = "Verify every connection of this host, and name the one file that is wrong"
+    )]
+    Doctor(Box<DoctorArgs>),
+    #[command(about = "Show what a finding means, how it comes about, and what mends it")]
+    Explain(ExplainArgs),
     #[command(about = "Renew certificates: plan, show, confirm, apply, verify")]
     Renew(Box<RenewArgs>),
     #[command(about = "Carry out a plan that `renew --plan-out` wrote")]

@@ -2,8 +2,11 @@
 
 mod backup;
 mod ca_hash;
+mod cluster;
 mod completions;
 mod demo;
+mod doctor;
+mod explain;
 mod init;
 mod inspect;
 mod kubeconfig;
@@ -26,6 +29,8 @@ pub fn run(context: &Context, command: &Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Demo(args) => demo::run(context, args),
         Command::Status(args) => status::run(context, args),
+        Command::Doctor(args) => doctor::run(context, args),
+        Command::Explain(args) => explain::run(context, args),
         Command::Renew(args) => renew::run(context, args),
         Command::Apply(args) => renew::apply(context, args),
         Command::Undo(args) => undo::undo(context, args),

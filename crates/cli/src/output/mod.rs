@@ -8,6 +8,7 @@ mod duration;
 mod errors;
 mod progress;
 mod prompt;
+pub mod severity;
 mod structured;
 mod style;
 mod table;

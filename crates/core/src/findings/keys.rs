@@ -65,6 +65,14 @@ kinds! {
         commands: ["kubepki inspect /etc/kubernetes/pki"],
         example: "/etc/kubernetes/pki/front-proxy-ca.crt: has the same key as /etc/kubernetes/pki/ca.crt",
     }
+    SHARED_KEY = "shared-key", Info, "two certificates have the same private key", ["doctor"] {
+        meaning: "Whoever takes one can act as the other as well, and neither can be replaced alone after a theft. Everything works.",
+        cause: "Certificates were renewed with `--key reuse`, or one request was signed several times for several uses.",
+        known_by: "The public keys in the certificates are equal, and the certificates are not.",
+        remedy: "Renew one of them with a new key.",
+        commands: ["kubepki renew NAME --force"],
+        example: "/etc/kubernetes/pki/etcd/peer.crt: has the same key as /etc/kubernetes/pki/etcd/server.crt",
+    }
     SERVICE_ACCOUNT_KEY_UNVERIFIED = "service-account-key-unverified", Critical, "tokens are signed with a key that the API server does not verify by", ["doctor"] {
         meaning: "Every new service-account token is refused: pods get 401 Unauthorized, and soon DNS, CNI and all controllers stand still. Tokens signed before still work until they end.",
         cause: "`sa.key` was replaced and `sa.pub` was not, one control plane has another pair than the others, or `--service-account-key-file` names another file.",

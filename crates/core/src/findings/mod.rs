@@ -88,7 +88,7 @@ pub const CATALOGUE: &[Subject] = &[
         kinds: requests::KINDS,
     },
     Subject {
-        title: "Kubeconfigs and tokens in files",
+        title: "Credentials, and what was accepted",
         kinds: people::KINDS,
     },
 ];

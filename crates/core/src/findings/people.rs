@@ -1,4 +1,4 @@
-//! Findings about kubeconfigs and tokens as people and programs carry them.
+//! Findings about credentials as people and programs carry them, and about what people accept.
 
 kinds! {
     SYSTEM_MASTERS = "system-masters", Info, "a long-lived credential in system:masters", ["doctor"] {
@@ -40,5 +40,13 @@ kinds! {
         remedy: "Do not use it, and find out who made it.",
         commands: [],
         example: "token: nobody signed it",
+    }
+    ACCEPTED_RISK_ENDED = "accepted-risk-ended", Info, "an accepted risk has come to its end", ["doctor"] {
+        meaning: "A finding was accepted until a day that is past, so it is told again, beside this one.",
+        cause: "The `until` of a risk in the list of accepted risks.",
+        known_by: "The list, the finding, and the time.",
+        remedy: "Mend what the finding is about, or accept it for longer, with a reason.",
+        commands: ["kubepki schema AcceptedRisks"],
+        example: "/etc/kubepki/accepted-risks.yaml: weak-key@/etc/old.crt was accepted until 2027-01-31T23:59:59Z, so it is told again",
     }
 }
