@@ -13,6 +13,7 @@ mod host_services;
 mod http_answers;
 mod kube_answers;
 mod kube_real;
+mod tls_attempts;
 mod tls_questions;
 mod tls_served;
 mod tls_server;

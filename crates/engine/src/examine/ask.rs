@@ -9,6 +9,7 @@ use kubepki_core::connections::{Connection, ConnectionKind, Graph};
 use kubepki_core::model::live::{
     AttemptFact, AttemptOutcome, ClockFact, MetricFact, ServedChain, ServedFact, Unanswered,
 };
+use kubepki_x509::path::ServerName;
 use std::net::IpAddr;
 
 /// However many endpoints there are and however many are silent, so many waits are enough.
@@ -87,12 +88,19 @@ impl<'a> Asker<'a> {
                     answers.served.push(self.served(question, &mut address));
                 }
                 Question::Attempt(connection) => {
-                    let outcome = self.attempt(connection, &mut address, &mut answers.clocks);
-                    answers.attempts.push(AttemptFact {
-                        connection: connection.id.clone(),
-                        address: authority(address.host, address.port),
-                        outcome,
-                    });
+                    // A client asks for one name at a time, and may be shown another certificate
+                    // for each.
+                    let names = connection.names.iter().map(|asked| Some(&asked.name));
+                    let nameless = connection.names.is_empty().then_some(None);
+                    for name in names.chain(nameless) {
+                        let outcome =
+                            self.attempt(connection, name, &mut address, &mut answers.clocks);
+                        answers.attempts.push(AttemptFact {
+                            connection: connection.id.clone(),
+                            address: authority(address.host, address.port),
+                            outcome,
+                        });
+                    }
                 }
                 Question::Metrics(question) => {
                     let found = self.metrics(question, &mut address, &mut answers.clocks);
@@ -144,6 +152,7 @@ impl<'a> Asker<'a> {
     fn attempt(
         &self,
         connection: &Connection,
+        name: Option<&ServerName>,
         address: &mut Address<'_>,
         clock: &mut Option<ClockFact>,
     ) -> AttemptOutcome {
@@ -174,17 +183,12 @@ impl<'a> Asker<'a> {
             None | Some(Ok(Trusted::Anybody)) => None,
             Some(Ok(Trusted::Pool(roots))) => Some(Expectation {
                 roots,
-                names: connection
-                    .names
-                    .iter()
-                    .map(|asked| asked.name.clone())
-                    .collect(),
+                names: name.cloned().into_iter().collect(),
                 now: self.ports.clock.now(),
             }),
             Some(Err(reason)) => return not_tried(reason),
         };
-        let asked = connection.names.first();
-        let endpoint = address.endpoint(asked.map(|asked| asked.name.to_string()));
+        let endpoint = address.endpoint(name.map(ToString::to_string));
         let page = attempts::page(connection.kind, identity.is_some());
         let attempted = self.timed(
             &Attempt {

@@ -19,13 +19,14 @@ pub(super) fn of_graph<'a>(
         let elsewhere = |host: &String| *host != inventory.host;
         if connection.client.host.as_ref().is_some_and(elsewhere)
             || connection.kind == ConnectionKind::Exposed
+            || is_front_proxys(graph, connection)
         {
             continue;
         }
         let Some((host, port)) = address(inventory, connection) else {
             continue;
         };
-        if let Some(question) = served(connection) {
+        if let Some(question) = served(inventory, connection) {
             rounds.serve(&host, port, question);
         }
         if can_be_tried(graph, connection, options) {
@@ -58,12 +59,30 @@ pub(super) fn page(kind: ConnectionKind, has_identity: bool) -> Option<&'static 
     }
 }
 
+/// Whether a front proxy calls a component's own port. Without the user for whom it calls it would be
+/// taken for an ordinary client, and refused; and nobody's name is put forward here.
+/// <https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy>
+fn is_front_proxys(graph: &Graph, connection: &Connection) -> bool {
+    let presented = connection.client_presents.and_then(|id| graph.slot(id));
+    connection.kind == ConnectionKind::ComponentPort
+        && presented.is_some_and(|slot| slot.flag.as_deref() == Some("proxy-client-cert-file"))
+}
+
 /// The address of a connection: the graph's, or where its server listens on this host.
 fn address(inventory: &Inventory, connection: &Connection) -> Option<(String, u16)> {
-    if let Some(address) = &connection.address {
-        return Some(address.clone());
+    let given = || connection.address.clone();
+    match connection.kind {
+        // What these listen on is known better than by which name others find them.
+        ConnectionKind::ApiserverToKubelet | ConnectionKind::ComponentPort => {
+            own_address(inventory, connection).or_else(given)
+        }
+        _ => given().or_else(|| own_address(inventory, connection)),
     }
-    if connection.server.host.as_ref() != Some(&inventory.host) {
+}
+
+/// Where the server of a connection listens, when it runs on this host.
+fn own_address(inventory: &Inventory, connection: &Connection) -> Option<(String, u16)> {
+    if !is_here(inventory, connection) {
         return None;
     }
     let component = inventory.component(connection.server.component?)?;
@@ -89,16 +108,20 @@ fn address(inventory: &Inventory, connection: &Connection) -> Option<(String, u1
     Some((endpoint.host.clone(), endpoint.port))
 }
 
-/// Servers that the API server calls are looked at too: nobody else reports what they serve. Other
-/// hosts' API servers and etcd members are looked at where they run.
-fn served(connection: &Connection) -> Option<ServedQuestion> {
+fn is_here(inventory: &Inventory, connection: &Connection) -> bool {
+    connection.server.host.as_ref() == Some(&inventory.host)
+}
+
+/// Servers elsewhere that the API server calls are looked at too: nobody else reports what they serve.
+/// Other hosts' API servers and etcd members are looked at where they run.
+fn served(inventory: &Inventory, connection: &Connection) -> Option<ServedQuestion> {
     let is_called = matches!(
         connection.kind,
         ConnectionKind::ApiserverToKubelet
             | ConnectionKind::ApiserverToAggregated
             | ConnectionKind::ApiserverToWebhook
     );
-    is_called.then(|| ServedQuestion {
+    (is_called && !is_here(inventory, connection)).then(|| ServedQuestion {
         component: None,
         flag: None,
         server_name: connection.names.first().map(|asked| asked.name.to_string()),

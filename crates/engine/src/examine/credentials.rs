@@ -45,6 +45,8 @@ pub(super) fn identity(
                 (of_user, _) => Ok(of_user),
             }
         }
+        // A flag that names nothing: nothing is presented.
+        Place::Flag { .. } => Ok(None),
         other => Err(format!("{other} is not on this host")),
     }
 }
@@ -99,9 +101,6 @@ fn kubeconfig_user(
             (certificates(&contents, &file)?, Some(contents))
         }
     };
-    if chain.is_empty() {
-        return Err(shown("client-certificate-data holds no certificate"));
-    }
     let key_pem = match user.client_key {
         Some(KeyMaterial::Embedded(key)) => key,
         Some(KeyMaterial::File(file)) => read(host, &folder(path).join(file))?,
@@ -142,12 +141,8 @@ fn kubeconfig(host: &dyn HostRead, path: &Path) -> Result<Kubeconfig, String> {
 }
 
 fn certificates(contents: &Sealed, path: &Path) -> Result<Vec<Certificate>, String> {
-    let found = pem::certificates(danger::open(contents))
-        .map_err(|error| format!("{}: {error}", path.display()))?;
-    if found.is_empty() {
-        return Err(format!("{} holds no certificate", path.display()));
-    }
-    Ok(found)
+    pem::certificates(danger::open(contents))
+        .map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn read(host: &dyn HostRead, path: &Path) -> Result<Sealed, String> {

@@ -22,10 +22,7 @@ pub(super) fn of_components(inventory: &Inventory, rounds: &mut Rounds<'_>) {
                 endpoint.port,
                 ServedQuestion {
                     component: Some(component.kind),
-                    flag: endpoint
-                        .certificate
-                        .is_some()
-                        .then(|| endpoint.flag.to_owned()),
+                    flag: Some(endpoint.flag.to_owned()),
                     server_name: None,
                     exposed_by: None,
                 },
