@@ -266,22 +266,36 @@ fn uri_host(uri: &str) -> Result<String, &'static str> {
     if host.is_empty() {
         return Err("a URI without a host cannot be compared with constraints");
     }
-    let without_port = match host.rsplit_once(':') {
-        Some((name, _)) if !host.ends_with(']') => {
-            if name.contains(':') && !(name.starts_with('[') && name.ends_with(']')) {
-                return Err("the host of the URI is neither name nor address");
-            }
-            name.trim_matches(['[', ']']).to_owned()
-        }
-        _ => host,
+    let host = match host.contains(':') && !host.ends_with(']') {
+        true => without_port(&host).ok_or("the host of the URI is neither name nor address")?,
+        false => &host,
     };
-    if without_port.starts_with('[') || without_port.parse::<IpAddr>().is_ok() {
+    if (host.starts_with('[') && host.ends_with(']')) || host.parse::<IpAddr>().is_ok() {
         return Err("a URI with an IP address cannot be compared with constraints");
     }
-    if !is_domain(&without_port) {
+    if !is_domain(host) {
         return Err("the host of the URI is no domain");
     }
-    Ok(without_port)
+    Ok(host.to_owned())
+}
+
+/// `host:port` or `[host]:port` without port and brackets, as Go's `net.SplitHostPort` reads it.
+fn without_port(text: &str) -> Option<&str> {
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, rest) = bracketed.split_once(']')?;
+            (
+                host,
+                rest.strip_prefix(':').filter(|port| !port.contains(':'))?,
+            )
+        }
+        None => text
+            .rsplit_once(':')
+            .filter(|(host, _)| !host.contains(':'))?,
+    };
+    let brackets = host.contains('[') || rest.contains(['[', ']']);
+    let unpaired = !text.starts_with('[') && host.contains(']');
+    (!brackets && !unpaired).then_some(host)
 }
 
 /// Whether `text` is a domain name to Go: labels of visible ASCII characters, none of them empty
