@@ -336,6 +336,8 @@ impl ExtensionServer<'_> {
             }
         }
         let folder = format!("/opt/extensions/{name}");
+        // one that a killed run left would keep the name
+        host.exec(["systemctl", "stop", &self.unit()])?;
         host.shell(&format!(
             "systemd-run --quiet --collect --unit {} {PROGRAM} \
              --listen {address}:443 --listen {}:{PORT} \
