@@ -3,6 +3,7 @@
 
 use super::files::{fixture, kubeconfig_text, leaf_extensions};
 use super::issue::{Issue, KeyKind};
+use super::prepared::prepared;
 use super::tree::{Tree, base64};
 use jiff::Timestamp;
 
@@ -114,8 +115,9 @@ const MANIFESTS: [&str; 4] = [
 ];
 
 /// What kind of host to make.
+#[derive(Debug)]
 pub struct Builder {
-    now: Timestamp,
+    now: Option<Timestamp>,
     from_days: i64,
     until_days: i64,
     ca_until_days: i64,
@@ -124,6 +126,7 @@ pub struct Builder {
     kubelet_serving: Serving,
 }
 
+#[derive(Debug)]
 enum Serving {
     Store,
     SelfSigned,
@@ -132,7 +135,7 @@ enum Serving {
 impl Default for Builder {
     fn default() -> Self {
         Self {
-            now: Timestamp::from_second(Timestamp::now().as_second()).unwrap(),
+            now: None,
             from_days: -395,
             until_days: -30,
             ca_until_days: 3250,
@@ -164,7 +167,7 @@ impl Builder {
 
     /// Times are counted from this one instead of from the clock.
     pub fn at(mut self, now: &str) -> Self {
-        self.now = now.parse().unwrap();
+        self.now = Some(now.parse().unwrap());
         self
     }
 
@@ -192,10 +195,19 @@ impl Builder {
         self
     }
 
-    /// Makes the host.
+    /// The host, made now or within the last minutes: its own `now` says when.
     pub fn build(self) -> Tree {
+        prepared(&format!("{self:?}"), || self.make())
+    }
+
+    fn empty(&self) -> Tree {
         let mut tree = Tree::empty();
-        tree.now = self.now;
+        tree.now = self.now.unwrap_or(tree.now);
+        tree
+    }
+
+    fn make(&self) -> Tree {
+        let tree = self.empty();
         self.configuration(&tree);
         self.authorities(&tree);
         for leaf in &LEAFS {
@@ -231,8 +243,7 @@ impl Builder {
 
     /// Makes a host with the kubelet's unit and configuration, and nothing of kubeadm's folder.
     pub fn before_kubeadm(self) -> Tree {
-        let mut tree = Tree::empty();
-        tree.now = self.now;
+        let tree = self.empty();
         self.kubelet_configuration(&tree);
         tree
     }

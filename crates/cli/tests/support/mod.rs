@@ -1,7 +1,7 @@
 //! A host in a folder, for tests that run the real binary with `--root`.
 //!
 //! Everything in it is made by the OpenSSL command line, so that what the product reads and what it
-//! writes are judged by somebody else. No key outlives its test.
+//! writes are judged by somebody else. Keys may outlive their test: see `prepared`.
 //!
 //! ```ignore
 //! let tree = Tree::kubeadm().expired(30).build();
@@ -23,6 +23,7 @@ mod issue;
 mod kubeadm;
 pub mod ledger;
 pub mod points;
+mod prepared;
 mod tree;
 
 pub use facts::{FileState, Snapshot};

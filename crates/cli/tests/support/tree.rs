@@ -1,5 +1,6 @@
 //! The folder that stands for a host, and the binary run on it.
 
+use super::copy::temporary_folder;
 use super::issue::openssl;
 use super::kubeadm::Builder;
 use base64::Engine as _;
@@ -60,7 +61,7 @@ impl Tree {
     /// A host with a name and nothing else.
     pub fn empty() -> Self {
         let tree = Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: temporary_folder(),
             now: Timestamp::from_second(Timestamp::now().as_second()).unwrap(),
         };
         fs::create_dir_all(tree.scratch()).unwrap();
