@@ -6,6 +6,7 @@
 //! `docs/benchmarks.md` says how to read them. Nothing here is a test, and no test times anything.
 
 mod certificates;
+mod cluster_scan;
 mod inspect;
 mod machine;
 mod measure;
@@ -70,7 +71,7 @@ struct Benchmark {
     run: fn(&Bench) -> Result<()>,
 }
 
-const BENCHMARKS: [Benchmark; 4] = [
+const BENCHMARKS: [Benchmark; 5] = [
     Benchmark {
         name: "renew-rsa",
         measures: "`renew all` keeping RSA-2048, beside `kubeadm certs renew all`",
@@ -90,6 +91,11 @@ const BENCHMARKS: [Benchmark; 4] = [
         name: "inspect",
         measures: "`inspect` of up to 100,000 files, beside a loop of `openssl x509`",
         run: inspect::run,
+    },
+    Benchmark {
+        name: "cluster-scan",
+        measures: "`status --api` of 20,000 Secrets, beside `kubectl get secrets -A -o json | jq`",
+        run: cluster_scan::run,
     },
 ];
 

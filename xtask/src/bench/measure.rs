@@ -1,5 +1,6 @@
 //! Running one program and seeing what it took, and several programs in turns.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -136,10 +137,10 @@ fn measure(command: &mut Command, sees_memory: bool) -> Result<Run> {
     let before = processor_seconds()?;
     let begin = Instant::now();
     let child = command.spawn()?;
-    let status = format!("/proc/{}/status", child.id());
+    let id = child.id();
     let has_ended = AtomicBool::new(false);
     let (output, wall, peak) = std::thread::scope(|scope| {
-        let watch = sees_memory.then(|| scope.spawn(|| highest_memory(&status, &has_ended)));
+        let watch = sees_memory.then(|| scope.spawn(|| highest_memory(id, &has_ended)));
         let output = Child::wait_with_output(child);
         let wall = begin.elapsed();
         has_ended.store(true, Ordering::Relaxed);
@@ -161,17 +162,24 @@ fn measure(command: &mut Command, sees_memory: bool) -> Result<Run> {
     })
 }
 
-/// Looks at the high-water mark of the program's memory until it has ended. getrusage(2) knows it
-/// too, but only as the highest of all children ever waited for, of which cargo is one.
-fn highest_memory(status: &str, has_ended: &AtomicBool) -> u64 {
-    let mut highest = 0;
+/// Looks at the high-water marks of the program and of those that it started until it has ended, and
+/// adds them up. getrusage(2) knows them too, but only as the highest of all children ever waited
+/// for, of which cargo is one.
+fn highest_memory(id: u32, has_ended: &AtomicBool) -> u64 {
+    let mut highest = BTreeMap::new();
     while !has_ended.load(Ordering::Relaxed) {
-        if let Ok(text) = std::fs::read_to_string(status) {
-            highest = highest.max(high_water_mark(&text).unwrap_or(0));
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let children = children.unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|id| id.parse().ok());
+        for process in std::iter::once(id).chain(children) {
+            if let Ok(text) = std::fs::read_to_string(format!("/proc/{process}/status")) {
+                let peak: &mut u64 = highest.entry(process).or_default();
+                *peak = (*peak).max(high_water_mark(&text).unwrap_or(0));
+            }
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    highest
+    highest.values().sum()
 }
 
 fn high_water_mark(status: &str) -> Option<u64> {
