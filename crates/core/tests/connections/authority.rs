@@ -1,0 +1,182 @@
+//! Makes authorities and what they sign, P-256 throughout: valid for a year around [`NOW`], wrong only
+//! where a test says so.
+
+use jiff::{SignedDuration, Timestamp};
+use kubepki_core::model::ObjectReference;
+use kubepki_core::model::cluster::{ApiBundle, BundlePurpose};
+use kubepki_keys::{Issuer, KeyType, PrivateKey, random_serial};
+use kubepki_x509::{
+    Certificate, CertificateTemplate, ExtendedKeyUsage, Name, PublicKey, Validity, profile,
+};
+
+/// When everything happens.
+pub const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
+
+/// A CA.
+pub struct Authority {
+    issuer: Issuer,
+    /// Presented behind a leaf: this CA's certificate, where it is not the one that is trusted.
+    pub chain: Vec<Certificate>,
+    /// What is trusted.
+    pub anchor: Certificate,
+}
+
+/// What a leaf is to say.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    pub common_name: String,
+    pub organization: Option<String>,
+    pub usages: Vec<ExtendedKeyUsage>,
+    pub names: Vec<String>,
+    pub validity: Validity,
+}
+
+/// A leaf with its key's public half.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    pub chain: Vec<Certificate>,
+    pub key: PublicKey,
+    pub leaf: Leaf,
+}
+
+pub fn around_now() -> Validity {
+    Validity {
+        not_before: NOW - SignedDuration::from_hours(24 * 100),
+        not_after: NOW + SignedDuration::from_hours(24 * 265),
+    }
+}
+
+pub fn gone_by() -> Validity {
+    Validity {
+        not_before: NOW - SignedDuration::from_hours(24 * 365),
+        not_after: NOW - SignedDuration::from_hours(1),
+    }
+}
+
+fn key() -> PrivateKey {
+    PrivateKey::generate(KeyType::EcdsaP256).unwrap()
+}
+
+/// A key that is nobody's.
+pub fn stray_key() -> PublicKey {
+    key().public_key().clone()
+}
+
+impl Authority {
+    pub fn root(common_name: &str) -> Self {
+        let key = key();
+        let extensions = profile::ca(common_name, key.public_key(), None, None);
+        let template = template(Name::common(common_name, &[]), key.public_key(), extensions);
+        let certificate = Issuer::self_signed(&template, &key).unwrap();
+        Self {
+            issuer: Issuer::new(certificate.clone(), key).unwrap(),
+            chain: Vec::new(),
+            anchor: certificate,
+        }
+    }
+
+    /// An intermediate CA: its root is what others trust.
+    pub fn intermediate(common_name: &str) -> Self {
+        let root = Self::root(&format!("{common_name} root"));
+        let key = key();
+        let issuer = Some(&root.anchor);
+        let extensions = profile::ca(common_name, key.public_key(), Some(0), issuer);
+        let template = template(Name::common(common_name, &[]), key.public_key(), extensions);
+        let certificate = root.issuer.issue(&template).unwrap();
+        Self {
+            issuer: Issuer::new(certificate.clone(), key).unwrap(),
+            chain: vec![certificate],
+            anchor: root.anchor,
+        }
+    }
+
+    pub fn issue(&self, leaf: &Leaf) -> Signed {
+        let key = key();
+        let organizations: Vec<&str> = leaf.organization.as_deref().into_iter().collect();
+        let subject = Name::common(&leaf.common_name, &organizations);
+        let names: Vec<_> = leaf.names.iter().map(|name| general_name(name)).collect();
+        let issuer = self.issuer.certificate();
+        let extensions = profile::leaf(&subject, &leaf.usages, &names, issuer);
+        let mut template = template(subject, key.public_key(), extensions);
+        template.validity = leaf.validity;
+        let mut chain = vec![self.issuer.issue(&template).unwrap()];
+        chain.extend(self.chain.iter().cloned());
+        Signed {
+            chain,
+            key: key.public_key().clone(),
+            leaf: leaf.clone(),
+        }
+    }
+
+    pub fn server(&self, common_name: &str, names: &[&str]) -> Signed {
+        self.issue(&leaf(
+            common_name,
+            None,
+            &[ExtendedKeyUsage::ServerAuth],
+            names,
+        ))
+    }
+
+    pub fn client(&self, common_name: &str, organization: Option<&str>) -> Signed {
+        let usages = [ExtendedKeyUsage::ClientAuth];
+        self.issue(&leaf(common_name, organization, &usages, &[]))
+    }
+
+    /// The certificate that it signs with: trusted itself where it is a root.
+    pub fn issuing(&self) -> &Certificate {
+        self.issuer.certificate()
+    }
+}
+
+pub fn leaf(
+    common_name: &str,
+    organization: Option<&str>,
+    usages: &[ExtendedKeyUsage],
+    names: &[&str],
+) -> Leaf {
+    Leaf {
+        common_name: common_name.to_owned(),
+        organization: organization.map(str::to_owned),
+        usages: usages.to_vec(),
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        validity: around_now(),
+    }
+}
+
+fn general_name(name: &str) -> kubepki_x509::GeneralName {
+    match name.parse::<std::net::IpAddr>() {
+        Ok(address) => kubepki_x509::GeneralName::IpAddress(address),
+        Err(_) => kubepki_x509::GeneralName::DnsName(name.to_owned()),
+    }
+}
+
+fn template(
+    subject: Name,
+    public_key: &PublicKey,
+    extensions: Vec<kubepki_x509::Extension>,
+) -> CertificateTemplate {
+    CertificateTemplate {
+        serial_number: random_serial(),
+        validity: Validity {
+            not_before: NOW - SignedDuration::from_hours(24 * 400),
+            not_after: NOW + SignedDuration::from_hours(24 * 3000),
+        },
+        subject,
+        public_key: public_key.clone(),
+        extensions,
+    }
+}
+
+/// A bundle in the API.
+pub fn bundle(
+    purpose: BundlePurpose,
+    object: ObjectReference,
+    certificates: &[Certificate],
+) -> ApiBundle {
+    ApiBundle {
+        object,
+        purpose,
+        certificates: certificates.to_vec(),
+        problem: None,
+    }
+}

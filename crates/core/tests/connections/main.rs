@@ -1,0 +1,16 @@
+//! Connections: derived from what is on hosts and in the API, and verified both ways.
+
+#[cfg(test)]
+mod authority;
+#[cfg(test)]
+mod by_api;
+#[cfg(test)]
+mod by_flags;
+#[cfg(test)]
+mod kubeadm;
+#[cfg(test)]
+mod mutations;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod world;
