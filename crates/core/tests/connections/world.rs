@@ -1,7 +1,7 @@
 //! Whole clusters as values: hosts with their components, files and kubeconfigs, and the inventories
 //! that discovery would make of them.
 
-use crate::authority::{Authority, NOW, Signed, leaf};
+use crate::authority::{Authority, Leaf, NOW, Signed, leaf};
 use kubepki_core::diagnose::HostEvidence;
 use kubepki_core::formats::flags::Flags;
 use kubepki_core::formats::static_pod::PathMap;
@@ -135,6 +135,23 @@ impl World {
         let signed =
             |authority: &&Authority| chain[0].verify_issued_by(authority.issuing()).is_ok();
         self.authorities.iter().find(signed).unwrap()
+    }
+
+    /// What a leaf of this world was asked to say.
+    pub fn leaf_of(&self, certificate: &Certificate) -> &Leaf {
+        let files = self
+            .machines
+            .iter()
+            .flat_map(|machine| machine.certificates.values());
+        let users = self
+            .machines
+            .iter()
+            .flat_map(|machine| machine.kubeconfigs.values());
+        let mut signed = files.chain(users.filter_map(|file| file.user.as_ref()));
+        &signed
+            .find(|signed| signed.chain[0] == *certificate)
+            .unwrap()
+            .leaf
     }
 
     fn machine(&self, index: usize) -> Machine {
