@@ -108,6 +108,8 @@ pub struct RestoreChoice {
     pub no_restart: bool,
 
     /// The age identity file that opens an encrypted archive
+    ///
+    /// The present files are saved encrypted for it, unless --backup-recipient names another.
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
 

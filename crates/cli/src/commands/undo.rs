@@ -3,7 +3,7 @@
 use super::backup::{archive_path, open, refused};
 use super::run::{self, Carry};
 use super::wiring::{self, Outside};
-use crate::args::{RestoreArgs, RestoreChoice, UndoArgs};
+use crate::args::{BackupChoice, RestoreArgs, RestoreChoice, UndoArgs};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
@@ -108,15 +108,11 @@ fn bring_back(
     verb: &str,
     restoration: Restoration,
 ) -> Result<ExitCode, CliError> {
-    let encrypted = restoration
-        .archive
-        .extension()
-        .is_some_and(|it| it == "age");
-    if encrypted && how.backup.backup_recipient.is_empty() && !how.backup.no_backup {
-        context.note(
-            "the archive is encrypted, but the files as they are now will be saved in plain: --backup-recipient encrypts them too, --no-backup saves nothing",
-        );
-    }
+    let backup = protected_alike(context, how)?;
+    let carry = &Carry {
+        backup: &backup,
+        ..*carry
+    };
     for entry in &inventory.entries {
         let named = |path: &Path| restoration.paths.iter().any(|it| it == path);
         if let Holder::Files {
@@ -136,6 +132,22 @@ fn bring_back(
     }
     let plan = plan_restoration(inventory, verb, restoration, !how.no_restart, context.now());
     run::propose(context, carry, inventory, &plan)
+}
+
+/// How the present files are saved: no less protected than those that come back. Whoever opened the
+/// archive can open the new one, and so undo this too.
+fn protected_alike(context: &Context, how: &RestoreChoice) -> Result<BackupChoice, CliError> {
+    let mut backup = how.backup.clone();
+    if backup.backup_recipient.is_empty() && !backup.no_backup {
+        let unlock = wiring::unlock(how.identity.as_deref())?;
+        backup.backup_recipient = unlock.recipients().map_err(|error| refused(&error))?;
+        if !backup.backup_recipient.is_empty() {
+            context.note(
+                "the files as they are now will be saved encrypted for the identity given; --backup-recipient names another",
+            );
+        }
+    }
+    Ok(backup)
 }
 
 /// What `undo` means while a run is interrupted.

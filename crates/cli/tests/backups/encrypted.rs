@@ -91,6 +91,49 @@ fn only_the_identity_opens_what_was_saved_for_its_recipient() {
     tree.assert_unchanged(&old);
 }
 
+/// The archive that was not there before.
+fn added(tree: &Tree, before: &[String]) -> String {
+    let mut archives = tree.list(BACKUPS).into_iter();
+    archives.find(|name| !before.contains(name)).unwrap()
+}
+
+/// An undoing saves what it replaces no less protected than what it brings back was.
+#[test]
+fn what_undo_and_restore_save_is_encrypted_as_what_they_bring_back_was() {
+    let tree = Tree::kubeadm().expired(30).build();
+    let (keeper, other) = (Keeper::new(&tree, "keeper"), Keeper::new(&tree, "other"));
+    let renew = ["renew", "all", "--yes", "--backup-recipient"];
+    tree.kubepki(&[&renew[..], &[&keeper.recipient]].concat())
+        .expect(0);
+    let (renewed, before) = (tree.snapshot(), tree.list(BACKUPS));
+    let undone = tree
+        .kubepki(&["undo", "--yes", "--identity", &keeper.file])
+        .expect(0);
+    assert!(
+        undone.stderr.contains("encrypted for the identity"),
+        "{undone}"
+    );
+    // Whoever could undo can undo the undoing.
+    let undoing = added(&tree, &before).split_once('.').unwrap().0.to_owned();
+    tree.kubepki(&["undo", &undoing, "--yes", "--identity", &keeper.file])
+        .expect(0);
+    tree.assert_unchanged(&renewed);
+    let before = tree.list(BACKUPS);
+    let restore = ["restore", "--yes", "--identity", &keeper.file];
+    tree.kubepki(&[&restore[..], &["--backup-recipient", &other.recipient]].concat())
+        .expect(0);
+    let saved = tree.list(BACKUPS);
+    assert_eq!(saved.len(), 4);
+    for name in &saved {
+        assert!(name.ends_with(".tar.age"), "{saved:?}");
+    }
+    let last = format!("{BACKUPS}/{}", added(&tree, &before));
+    tree.kubepki(&["backup", "diff", &last, "--identity", &keeper.file])
+        .expect(1);
+    tree.kubepki(&["backup", "diff", &last, "--identity", &other.file])
+        .expect(0);
+}
+
 #[test]
 fn a_backup_for_two_is_opened_by_each() {
     let tree = Tree::kubeadm().valid(200).build();

@@ -47,6 +47,19 @@ pub enum Unlock {
     Passphrase(Sealed),
 }
 
+impl Unlock {
+    /// The recipients for whom the given identities open: whoever can undo can then undo that too.
+    pub fn recipients(&self) -> Result<Vec<String>, BackupError> {
+        match self {
+            Self::Identities(keys) => Ok(parse_identities(keys)?
+                .iter()
+                .map(|identity| identity.to_public().to_string())
+                .collect()),
+            Self::Nothing | Self::Passphrase(_) => Ok(Vec::new()),
+        }
+    }
+}
+
 const MAGIC: &[u8] = b"age-encryption.org/";
 
 /// Whether these are an age file's first bytes.
@@ -122,6 +135,13 @@ pub fn unprotect(archive: Sealed, unlock: &Unlock) -> Result<Sealed, BackupError
 }
 
 fn identities(keys: &Sealed) -> Result<Vec<Box<dyn age::Identity>>, BackupError> {
+    let identities = parse_identities(keys)?.into_iter();
+    Ok(identities
+        .map(|identity| Box::new(identity) as Box<dyn age::Identity>)
+        .collect())
+}
+
+fn parse_identities(keys: &Sealed) -> Result<Vec<age::x25519::Identity>, BackupError> {
     let invalid = || BackupError::InvalidKey {
         what: "the identity",
         detail: "an X25519 identity begins with `AGE-SECRET-KEY-1`",
@@ -132,13 +152,8 @@ fn identities(keys: &Sealed) -> Result<Vec<Box<dyn age::Identity>>, BackupError>
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let identities = lines
-        .map(|line| {
-            let identity = line
-                .parse::<age::x25519::Identity>()
-                .map_err(|_| invalid())?;
-            Ok(Box::new(identity) as Box<dyn age::Identity>)
-        })
-        .collect::<Result<Vec<_>, BackupError>>()?;
+        .map(|line| line.parse().map_err(|_| invalid()))
+        .collect::<Result<Vec<age::x25519::Identity>, BackupError>>()?;
     if identities.is_empty() {
         Err(invalid())
     } else {
