@@ -37,7 +37,7 @@ pub struct RenewArgs {
 
     /// How long the new certificates are valid, or until when
     ///
-    /// A length of time from now (1y, 10y, 90d, 1y6mo) or a date. An end after the CA's own is
+    /// A length of time from now (1y, 10y, 90d) or a date. An end after the CA's own is
     /// moved to the CA's, with a notice.
     #[arg(long, value_name = "TIME", default_value = "365d")]
     pub validity: EndRule,

@@ -16,7 +16,7 @@ pub use document::{
     BasisFile, ComponentAction, Issuance, KeyChoice, Notice, Origin, Plan, PlanFileError,
     Restoration, Signer, TakeUp, TrustUpdate,
 };
-pub use lifetime::{EndRule, StartRule};
+pub use lifetime::{EndRule, StartRule, length_of_time};
 pub use names::NameEdits;
 pub use renew::{Refusal, RenewRequest, Selection, plan_renewal};
 pub use restore::plan_restoration;

@@ -8,7 +8,7 @@ use crate::commands::init::failed;
 use crate::commands::wiring::Talk;
 use crate::context::{Context, host_error};
 use crate::error::CliError;
-use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
 use kubepki_adapters::host::LocalHost;
 use kubepki_core::formats::kubeconfig_edit::{NewCredentials, NewKubeconfig};
 use kubepki_core::founding::{
@@ -131,7 +131,7 @@ impl DemoHost {
         let request = FoundingRequest {
             start: StartRule::At(start),
             end: EndRule::At(back(now, 1)?),
-            authority_end: EndRule::For(9.years()),
+            authority_end: EndRule::For(SignedDuration::from_hours(9 * 8760)),
             key_type: "rsa:2048".to_owned(),
             authority_key_type: "rsa:2048".to_owned(),
             service_account_key_type: "rsa:2048".to_owned(),

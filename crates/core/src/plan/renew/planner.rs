@@ -12,7 +12,7 @@ use crate::plan::document::{
     API_VERSION, BasisFile, Issuance, KeyChoice, Notice, Origin, Plan, Signer, TrustUpdate,
 };
 use crate::plan::lifetime::EndRule;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 use kubepki_x509::{Certificate, ValidityState};
 use std::path::{Path, PathBuf};
 
@@ -175,7 +175,7 @@ impl<'a> Planner<'a> {
         key: PathBuf,
     ) -> Result<(), Refusal> {
         let not_before = self.request.start.resolve(self.now)?;
-        let not_after = EndRule::For(3650.days()).resolve(self.now)?;
+        let not_after = EndRule::For(SignedDuration::from_hours(87_600)).resolve(self.now)?;
         let holder = Holder::Files {
             certificate: authority.certificate_path.clone(),
             key: Some(key.clone()),
