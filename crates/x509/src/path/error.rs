@@ -313,14 +313,14 @@ fn unknown_authority(
     }
     match trusted {
         0 => formatter.write_str(", and nothing is trusted")?,
-        1 => formatter.write_str(", which is not the trusted certificate")?,
+        1 => formatter.write_str(", which is not the one trusted certificate")?,
         _ => write!(
             formatter,
             ", which is not among the {trusted} trusted certificates"
         )?,
     }
     match rejected.first() {
-        Some((_, reason)) => write!(formatter, "; one of the same name {reason}"),
+        Some((_, reason)) => write!(formatter, ": one of the same name {reason}"),
         None => Ok(()),
     }
 }
@@ -338,7 +338,7 @@ impl fmt::Display for IssuerRejection {
             ),
             Self::WeakSignature(algorithm) => write!(
                 formatter,
-                "may be the issuer, but the signature is {algorithm}, which is refused as insecure"
+                "may be the issuer, but the signature is {algorithm}, which is refused as unsafe"
             ),
             Self::Signature(IssuedByError::Signature {
                 error: SignatureError::Mismatch,

@@ -3,13 +3,16 @@
 //!
 //! The rest of this crate reads whatever hosts hold. Go's parser does not, and a certificate that
 //! it refuses fails the whole handshake, so what it refuses is said here: a second extension of
-//! the same kind, names, usages and constraints that are not well-formed, two signature
-//! algorithms that differ. Not looked for: encodings that are not DER in other ways.
+//! the same kind, names, usages and constraints that are not well-formed, curves that it does not
+//! know, two signature algorithms that differ. Not looked for: policies and access descriptions
+//! that it cannot read, DSA keys without parameters, and encodings that are not DER in other ways.
 
 use super::{name_constraints::NameConstraints, uri};
 use crate::{
-    BasicConstraints, Certificate, ExtendedKeyUsage, Extension, GeneralName, KeyUsage,
-    ObjectIdentifier, oid,
+    BasicConstraints, Certificate, DerError, ExtendedKeyUsage, Extension, GeneralName,
+    KeyAlgorithm, KeyUsage, Name, ObjectIdentifier, PublicKey,
+    asn1::{Element, Reader, tag},
+    oid,
 };
 
 /// One certificate, as the search looks at it.
@@ -80,15 +83,26 @@ impl Reading {
                 "it claims to be signed with {inner} inside and {outer} outside"
             ));
         }
+        for name in [certificate.issuer(), certificate.subject()] {
+            if !has_readable_strings(name).unwrap_or(false) {
+                return Err(format!(
+                    "its name \"{name}\" has text of a type that is not that text"
+                ));
+            }
+        }
+        if !has_known_curve(certificate.public_key()).unwrap_or(false) {
+            return Err("its key is on a curve that is not known".to_owned());
+        }
         if certificate.version() < 3 {
             // Only version 3 has extensions.
             return Ok(());
         }
         for (index, extension) in certificate.extensions().iter().enumerate() {
-            let earlier = certificate.extensions().iter().take(index);
-            if earlier.into_iter().any(|other| other.oid == extension.oid) {
-                let name = extension.name().map_or_else(String::new, str::to_owned);
-                return Err(format!("it has extension {} {name} twice", extension.oid));
+            let mut earlier = certificate.extensions().iter().take(index);
+            if earlier.any(|other| other.oid == extension.oid) {
+                let named = extension.name().map(str::to_owned);
+                let named = named.unwrap_or_else(|| format!("extension {}", extension.oid));
+                return Err(format!("it has {named} twice"));
             }
             let understood = self.read_extension(extension)?;
             if extension.critical && !understood {
@@ -143,9 +157,10 @@ impl Reading {
                     .map_err(unreadable)?
                     .unwrap_or_default();
             }
-            oid::CRL_DISTRIBUTION_POINTS
-            | oid::CERTIFICATE_POLICIES
-            | oid::AUTHORITY_INFORMATION_ACCESS => {}
+            oid::CRL_DISTRIBUTION_POINTS => {
+                distribution_points(value).map_err(unreadable)?;
+            }
+            oid::CERTIFICATE_POLICIES | oid::AUTHORITY_INFORMATION_ACCESS => {}
             _ => return Ok(false),
         }
         Ok(true)
@@ -153,12 +168,76 @@ impl Reading {
 }
 
 /// The key identifier of an authorityKeyIdentifier. Go looks at nothing else in it.
-fn key_identifier(value: &[u8]) -> Result<Option<Vec<u8>>, crate::DerError> {
-    use crate::asn1::{Reader, tag};
+fn key_identifier(value: &[u8]) -> Result<Option<Vec<u8>>, DerError> {
     let what = "authorityKeyIdentifier";
     let mut fields = Reader::new(value).expect(tag::SEQUENCE, what)?.reader();
     let found = fields.optional(tag::context(0), what)?;
     Ok(found.map(|found| found.contents.to_vec()))
+}
+
+/// Reads CRL distribution points as far as Go does: it knows no names relative to an issuer's.
+fn distribution_points(value: &[u8]) -> Result<(), DerError> {
+    let what = "cRLDistributionPoints";
+    let mut points = Reader::new(value).expect(tag::SEQUENCE, what)?.reader();
+    while !points.is_empty() {
+        let mut point = points.expect(tag::SEQUENCE, what)?.reader();
+        if let Some(name) = point.optional(tag::context_constructed(0), what)? {
+            name.reader().expect(tag::context_constructed(0), what)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether every value of a name is text of its string type.
+fn has_readable_strings(name: &Name) -> Result<bool, DerError> {
+    let what = "name";
+    let mut rdns = Reader::new(name.der())
+        .expect(tag::SEQUENCE, what)?
+        .reader();
+    while !rdns.is_empty() {
+        let mut rdn = rdns.expect(tag::SET, what)?.reader();
+        while !rdn.is_empty() {
+            let mut attribute = rdn.expect(tag::SEQUENCE, what)?.reader();
+            attribute.any(what)?;
+            if !is_readable_string(&attribute.any(what)?) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Go takes `*` and `&` for printable, and no UniversalString, VisibleString or BIT STRING at all.
+fn is_readable_string(value: &Element<'_>) -> bool {
+    let text = value.contents;
+    match value.tag {
+        tag::TELETEX_STRING => true,
+        tag::PRINTABLE_STRING => text
+            .iter()
+            .all(|octet| octet.is_ascii_alphanumeric() || b" '()+,-./:=?*&".contains(octet)),
+        tag::UTF8_STRING => str::from_utf8(text).is_ok(),
+        tag::BMP_STRING => text.len().is_multiple_of(2),
+        tag::IA5_STRING => text.is_ascii(),
+        tag::NUMERIC_STRING => text
+            .iter()
+            .all(|octet| octet.is_ascii_digit() || *octet == b' '),
+        _ => false,
+    }
+}
+
+/// Whether a key on a curve is on one that Go knows, named by its identifier.
+fn has_known_curve(key: &PublicKey) -> Result<bool, DerError> {
+    const SECP224R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.33");
+    let KeyAlgorithm::Other(found) = key.algorithm() else {
+        return Ok(true);
+    };
+    let what = "subjectPublicKeyInfo";
+    let mut spki = Reader::new(key.spki_der())
+        .expect(tag::SEQUENCE, what)?
+        .reader();
+    let mut algorithm = spki.expect(tag::SEQUENCE, what)?.reader();
+    let algorithm = algorithm.any(what)?.object_identifier(what)?;
+    Ok(algorithm != oid::EC_PUBLIC_KEY || found == SECP224R1)
 }
 
 /// Whether Go knows what to do with names of this kind.

@@ -21,6 +21,8 @@ mod path_cases;
 #[cfg(test)]
 mod path_constraints;
 #[cfg(test)]
+mod path_limits;
+#[cfg(test)]
 mod path_names;
 #[cfg(test)]
 mod path_openssl;

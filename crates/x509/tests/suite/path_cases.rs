@@ -93,6 +93,7 @@ impl Table {
     pub fn all() -> Self {
         let mut table = Self::default();
         crate::path_authorities::fill(&mut table);
+        crate::path_limits::fill(&mut table);
         crate::path_names::fill(&mut table);
         crate::path_constraints::fill(&mut table);
         table

@@ -254,6 +254,23 @@ fn extensions(table: &mut Table) {
         ("empty name constraints", MALFORMED, |p, _| {
             p.raw(oid::NAME_CONSTRAINTS, true, &[0x30, 0])
         }),
+        (
+            "a list of revoked certificates with a relative name",
+            MALFORMED,
+            |p, _| {
+                let point = tlv(0x30, &tlv(0x30, &tlv(0xa0, &tlv(0xa1, &[]))));
+                p.raw(oid::CRL_DISTRIBUTION_POINTS, false, &point)
+            },
+        ),
+        (
+            "an address of a list of revoked certificates",
+            "valid",
+            |p, _| {
+                let uri = tlv(0xa0, &tlv(0x86, b"http://a.test/crl"));
+                let point = tlv(0x30, &tlv(0x30, &tlv(0xa0, &uri)));
+                p.raw(oid::CRL_DISTRIBUTION_POINTS, false, &point)
+            },
+        ),
         ("an extension twice", MALFORMED, |mut p, oid| {
             p = p.raw(oid, false, &[5, 0]);
             p.extensions.extend_from_within(p.extensions.len() - 1..);
@@ -333,6 +350,24 @@ fn extensions(table: &mut Table) {
         };
         table.server(&format!("a leaf with {name}"), server, "server.test", make);
         table.client(&format!("a leaf with {name}"), expected, make);
+    }
+    for (name, tag, text) in [
+        ("UTF8String that is no UTF-8", 0x0c, &b"\xff"[..]),
+        ("PrintableString with an underscore", 0x13, b"a_b"),
+        ("IA5String that is not ASCII", 0x16, b"\xe9"),
+        ("VisibleString", 0x1a, b"a"),
+    ] {
+        table.both(
+            &format!("a leaf with a subject of a {name}"),
+            MALFORMED,
+            |n| {
+                let root = n.root();
+                let attribute = [oid::COMMON_NAME.der(), tlv(tag, text)].concat();
+                let subject = tlv(0x30, &tlv(0x31, &tlv(0x30, &attribute)));
+                let leaf = n.leaf().subject(Name::from_der(&subject).unwrap());
+                Chain::new(leaf.by(&root), &[], &[&root])
+            },
+        );
     }
     table.both("a leaf without a subject", "valid", |n| {
         let root = n.root();
