@@ -59,14 +59,14 @@ fn same_for_clients_and_proxies(scene: &Scene<'_>, ledger: &mut Ledger) {
             .filter(|name| !name.is_empty())
             .collect();
         let fact = format!("both trust {}", named(shared));
-        let blamed = [&slot.place, &other.place]
+        let place = super::blame::flag_of(slot).unwrap_or_else(|| slot.place.clone());
+        let blamed = [&slot.place, &other.place, &place]
             .into_iter()
             .find(|place| ledger.blames(place, Severity::Critical));
         if let Some(place) = blamed {
             ledger.append(place, &fact, None);
             continue;
         }
-        let place = super::blame::flag_of(slot).unwrap_or_else(|| slot.place.clone());
         let (severity, limits) = if allowed.is_empty() {
             (
                 Severity::Critical,
@@ -291,7 +291,13 @@ fn unproved_bundles(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
             slot.place,
             Place::File { .. } | Place::KubeconfigCluster { .. }
         );
-        if bundle.is_empty() || !changeable || ledger.blames(&slot.place, Severity::Critical) {
+        let flag_is_blamed = super::blame::flag_of(slot)
+            .is_some_and(|flag| ledger.blames(&flag, Severity::Critical));
+        if bundle.is_empty()
+            || !changeable
+            || flag_is_blamed
+            || ledger.blames(&slot.place, Severity::Critical)
+        {
             continue;
         }
         let Some(side) = side_of(scene, id) else {

@@ -4,6 +4,7 @@
 //! not there. Only "signed by unknown authority", a wrong name and a wrong identity have two
 //! suspects; those are in [`super::trust`] and [`super::names`].
 
+use super::copies;
 use super::draft::Draft;
 use super::names;
 use super::remedy;
@@ -236,6 +237,16 @@ fn missing(case: &Case<'_>, slot: &Slot, reason: &str) -> Draft {
 
 /// Certificate and key are not a pair: which of the two was changed?
 fn key_differs(case: &Case<'_>, slot: &Slot) -> Draft {
+    // A certificate that lies elsewhere beside its own key was copied from there.
+    if let Some(certificate) = case.leaf()
+        && let Some(original) = copies::original(case.scene, slot, certificate)
+    {
+        return copies::draft(case.scene, slot, &original)
+            .fact(case.refusal())
+            .fact("the key beside it is another's")
+            .fails(&case.connection.id)
+            .mend(remedy::renew_slot(case.scene, slot));
+    }
     let certificate_place = &slot.place;
     let key_place = slot
         .key_place

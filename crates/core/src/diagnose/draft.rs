@@ -175,6 +175,20 @@ impl Ledger {
         found
     }
 
+    /// Adds a fact to whatever breaks a connection.
+    pub(super) fn note(&mut self, connection: &str, fact: &str) {
+        for draft in &mut self.drafts {
+            let breaks = draft.connections.iter().any(|id| id == connection);
+            // One such fact tells enough.
+            let prefix = fact.split(':').next().unwrap_or(fact);
+            let kind = prefix.split(' ').take(3).collect::<Vec<_>>().join(" ");
+            let told = draft.evidence.iter().any(|known| known.starts_with(&kind));
+            if breaks && !told {
+                draft.evidence.push(fact.to_owned());
+            }
+        }
+    }
+
     /// What is left of one object when a graver reason explains the rest: where one of `roots` was
     /// found for an object, its findings with one of `consequences` become facts of that one.
     pub(super) fn fold(&mut self, roots: &[&str], consequences: &[&str]) {

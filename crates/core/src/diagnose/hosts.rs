@@ -6,10 +6,10 @@
 use super::draft::{Draft, Ledger};
 use super::remedy;
 use super::scene::{Scene, file, place_of};
-use super::suspects::Signers;
+use super::suspects::{SignerId, Signers};
 use crate::assess::checks;
 use crate::connections::{Place, Side};
-use crate::model::{Authority, Entry, Finding, Inventory, Severity};
+use crate::model::{Authority, Entry, Finding, Inventory, Role, Severity};
 
 /// Findings of every host's inventory.
 pub(super) fn check(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
@@ -25,7 +25,7 @@ pub(super) fn check(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
             }
         }
         for authority in &inventory.authorities {
-            authority_findings(scene, inventory, authority, ledger);
+            authority_findings(scene, signers, inventory, authority, ledger);
         }
     }
 }
@@ -63,12 +63,14 @@ fn entry_findings(
             "key-unreadable" | "key-readable-by-others" => {
                 key_place(entry, &inventory.host).unwrap_or_else(|| place.clone())
             }
-            // A stale copy is an object of its own: the cluster of the kubeconfig.
+            // The kubeconfig is the object, also where it only names the certificate.
             "ca-data-stale" => {
-                if ledger.says(&place, &["wrong-ca-data"]) {
+                let path = entry.kubeconfig.as_deref().unwrap_or(entry.holder.path());
+                let place = file(&inventory.host, path);
+                if ledger.says(&place, &["wrong-ca-data"]) || ca_is_blamed(inventory, ledger) {
                     continue;
                 }
-                place.clone()
+                place
             }
             _ => place.clone(),
         };
@@ -106,6 +108,7 @@ fn mend(scene: &Scene<'_>, inventory: &Inventory, entry: &Entry, finding: &Findi
 
 fn authority_findings(
     scene: &Scene<'_>,
+    signers: &Signers,
     inventory: &Inventory,
     authority: &Authority,
     ledger: &mut Ledger,
@@ -124,6 +127,10 @@ fn authority_findings(
             "missing" if ledger.says(&place, &["missing"]) => continue,
             "unreadable" if ledger.says(&place, &["unreadable"]) => continue,
             "key-readable-by-others" | "key-unreadable" => key().unwrap_or_else(|| place.clone()),
+            // The rest of the cluster speaks for the certificate: then the key is the wrong one.
+            "key-mismatch" if is_reference(signers, authority) => {
+                key().unwrap_or_else(|| place.clone())
+            }
             _ => place.clone(),
         };
         let remedy = match finding.code.as_str() {
@@ -144,6 +151,20 @@ fn authority_findings(
         ledger
             .add(Draft::new(&finding.code, finding.severity, &place, finding.message).mend(remedy));
     }
+}
+
+/// Whether an authority's file holds the CA that the cluster agrees on.
+fn is_reference(signers: &Signers, authority: &Authority) -> bool {
+    let Some(name) = authority.role.authority() else {
+        return false;
+    };
+    [Side::Server, Side::Client]
+        .into_iter()
+        .filter_map(|side| signers.reference(name, side))
+        .any(|reference| {
+            let mut certificates = authority.certificates.iter();
+            certificates.any(|ca| SignerId::of(ca) == reference.id)
+        })
 }
 
 /// Whether an authority's file is a copy of another's on this host that has the key: what is wrong
@@ -195,6 +216,16 @@ fn key_place(entry: &Entry, host: &str) -> Option<Place> {
 
 fn key_is_blamed(entry: &Entry, host: &str, ledger: &Ledger) -> bool {
     key_place(entry, host).is_some_and(|place| ledger.says(&place, &["key-mismatch"]))
+}
+
+/// Whether the bundle that kubeconfigs are compared with is itself wrong.
+fn ca_is_blamed(inventory: &Inventory, ledger: &Ledger) -> bool {
+    inventory
+        .authorities
+        .iter()
+        .filter(|authority| authority.role == Role::ClusterCa)
+        .map(|authority| file(&inventory.host, &authority.certificate_path))
+        .any(|place| ledger.blames(&place, Severity::Critical))
 }
 
 /// Whether the rest of the cluster speaks against who signed an entry.

@@ -80,25 +80,29 @@ fn unanswered(live: &LiveObservation, slot: &Slot) -> Option<String> {
     })
 }
 
-/// What was seen of the endpoint that presents a slot; SNI certificates of the same server are
-/// others.
+/// What was seen of the endpoint that presents a slot. Certificates that are chosen by name (SNI) are
+/// others than the server's own, which may have no flag.
 fn facts<'a, 'b>(
     live: &'a LiveObservation,
     slot: &'b Slot,
 ) -> impl Iterator<Item = &'a ServedFact> + use<'a, 'b> {
-    let is_memory = matches!(slot.place, Place::Memory { .. });
     live.served.iter().filter(move |fact| {
-        let same_flag = fact.flag.as_deref() == slot.flag.as_deref()
-            || (is_memory && serves_by_default(slot.party.component, fact.flag.as_deref()));
-        slot.party.component.is_some() && fact.component == slot.party.component && same_flag
+        let Some(component) = slot.party.component else {
+            return false;
+        };
+        let default = serving_flag(component);
+        // What a kubeconfig names has no flag either, and is never served.
+        let in_memory = matches!(slot.place, Place::Memory { .. });
+        let own = slot.flag.as_deref().or(in_memory.then_some(default));
+        fact.component == Some(component) && Some(fact.flag.as_deref().unwrap_or(default)) == own
     })
 }
 
-fn serves_by_default(component: Option<ComponentKind>, flag: Option<&str>) -> bool {
-    match (component, flag) {
-        (_, None) => true,
-        (Some(ComponentKind::Etcd), Some(flag)) => flag == "cert-file",
-        (_, Some(flag)) => flag == "tls-cert-file",
+/// The flag of a component's own serving certificate, where none is given.
+fn serving_flag(component: ComponentKind) -> &'static str {
+    match component {
+        ComponentKind::Etcd => "cert-file",
+        _ => "tls-cert-file",
     }
 }
 
@@ -124,19 +128,30 @@ pub(super) fn lists_as_on_disk(
     if file.is_empty() {
         return None;
     }
-    let all_listed = file.iter().all(|ca| names.contains(ca.subject()));
-    // Its list also holds the front proxy's CAs, which is another file.
-    let others: Vec<&Certificate> = scene
+    if !file.iter().all(|ca| names.contains(ca.subject())) {
+        return Some(false);
+    }
+    // The list also holds the names of the other file, the front proxy's CAs. What neither holds was in
+    // one of them before: in the other one, if that is known to have changed.
+    let others: Vec<&[Certificate]> = scene
         .slots()
-        .filter(|(_, other)| {
-            other.purpose == Use::Trust && other.party == slot.party && listed_by(other) == Some(by)
+        .filter(|(other_id, other)| {
+            *other_id != id
+                && other.purpose == Use::Trust
+                && other.party == slot.party
+                && other.place != slot.place
+                && listed_by(other) == Some(by)
         })
-        .flat_map(|(id, _)| scene.trusted(id))
+        .map(|(id, _)| scene.trusted(id))
         .collect();
-    let foreign = names
+    let other_changed = others
         .iter()
-        .any(|name| !others.iter().any(|ca| ca.subject() == name));
-    Some(all_listed && !foreign)
+        .any(|other| other.is_empty() || !other.iter().all(|ca| names.contains(ca.subject())));
+    let held = |name| {
+        let mut all = file.iter().chain(others.iter().copied().flatten());
+        all.any(|ca| ca.subject() == name)
+    };
+    Some(other_changed || names.iter().all(held))
 }
 
 /// The flag of the serving certificate of the endpoint that lists a trust file's names.

@@ -5,19 +5,28 @@
 //! What takes part in no connection is checked by itself. Every finding's code is in `findings`.
 
 mod authorities;
+mod backends;
 mod blame;
+mod clocks;
+mod cluster_objects;
 mod copies;
 mod draft;
+mod endpoints;
 mod evidence;
 mod hosts;
 mod keys;
+mod kubelet;
 mod lifetimes;
 mod loaded;
+mod metrics;
 mod names;
+mod people;
+mod refused;
 mod remedy;
 mod report;
 mod scene;
 mod selection;
+mod service_accounts;
 mod staleness;
 mod suspects;
 mod trust;
@@ -91,8 +100,20 @@ pub fn diagnose(evidence: &Evidence<'_>, options: &DiagnoseOptions<'_>) -> Diagn
     authorities::check(&scene, &signers, &mut ledger);
     lifetimes::check(&scene, &mut ledger);
     keys::check(&scene, &mut ledger);
+    copies::check(&scene, &mut ledger);
     staleness::check(&scene, &loaded, &mut ledger);
     staleness::memory(&scene, &mut ledger);
+    metrics::check(&scene, &mut ledger);
+    service_accounts::check(&scene, &mut ledger);
+    cluster_objects::check(&scene, &signers, &mut ledger);
+    backends::check(&scene, &mut ledger);
+    endpoints::check(&scene, &mut ledger);
+    kubelet::check(&scene, &mut ledger);
+    people::check(&scene, &mut ledger);
+    clocks::check(&scene, &mut ledger);
+    refused::check(&scene, &loaded, &loaded_verdicts, &mut ledger);
+    ledger.fold(&["not-a-ca"], &["wrong-authority-file"]);
+    ledger.fold(&["broken-link"], &["missing", "unreadable"]);
     ledger.fold(ROOTS, CONSEQUENCES);
 
     let connections = scene

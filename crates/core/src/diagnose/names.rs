@@ -84,10 +84,12 @@ fn lacking(
 /// Whether one kubeconfig or flag alone asks for this name, while the certificate has what all others
 /// ask for.
 fn is_lone(case: &Case<'_>, slot: &Slot, asker: &AskedName) -> bool {
-    let changeable = matches!(
-        asker.asked_by,
-        Place::KubeconfigCluster { .. } | Place::Flag { .. }
-    );
+    // Other flags (the Service's network) are the cluster's own names.
+    let changeable = match &asker.asked_by {
+        Place::KubeconfigCluster { .. } => true,
+        Place::Flag { flag, .. } => flag == "etcd-servers",
+        _ => false,
+    };
     if !changeable || is_own(case, slot, &asker.name) {
         return false;
     }

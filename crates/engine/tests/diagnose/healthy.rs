@@ -45,5 +45,9 @@ fn files_alone() {
 #[test]
 fn a_worker() {
     let diagnosis = Cluster::worker().diagnose();
-    assert!(diagnosis.worst() < Some(Severity::Warning), "{}", show(&diagnosis));
+    assert!(
+        diagnosis.worst() < Some(Severity::Warning),
+        "{}",
+        show(&diagnosis)
+    );
 }

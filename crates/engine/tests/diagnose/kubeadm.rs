@@ -184,7 +184,11 @@ pub fn leafs<'a>(
     let etcd_names = &refs[..5];
     let serving = &refs[5..];
     vec![
-        ("apiserver", &all.cluster, Wish::new("kube-apiserver", SERVER, serving)),
+        (
+            "apiserver",
+            &all.cluster,
+            Wish::new("kube-apiserver", SERVER, serving),
+        ),
         (
             "apiserver-kubelet-client",
             &all.cluster,
@@ -195,9 +199,21 @@ pub fn leafs<'a>(
             &all.etcd,
             Wish::new("kube-apiserver-etcd-client", CLIENT, &[]).of(masters),
         ),
-        ("front-proxy-client", &all.front_proxy, Wish::new("front-proxy-client", CLIENT, &[])),
-        ("etcd/server", &all.etcd, Wish::new(&machine.name, BOTH, etcd_names)),
-        ("etcd/peer", &all.etcd, Wish::new(&machine.name, BOTH, etcd_names)),
+        (
+            "front-proxy-client",
+            &all.front_proxy,
+            Wish::new("front-proxy-client", CLIENT, &[]),
+        ),
+        (
+            "etcd/server",
+            &all.etcd,
+            Wish::new(&machine.name, BOTH, etcd_names),
+        ),
+        (
+            "etcd/peer",
+            &all.etcd,
+            Wish::new(&machine.name, BOTH, etcd_names),
+        ),
         (
             "etcd/healthcheck-client",
             &all.etcd,
@@ -239,7 +255,11 @@ pub fn control_plane(name: &str, address: &str, members: &[&str]) -> Machine {
         machine.write(&format!("{PKI}/{base}.key"), authority.key());
     }
     machine.write(&format!("{PKI}/sa.key"), all.service_account.0.clone());
-    machine.write_mode(&format!("{PKI}/sa.pub"), all.service_account.1.clone(), 0o644);
+    machine.write_mode(
+        &format!("{PKI}/sa.pub"),
+        all.service_account.1.clone(),
+        0o644,
+    );
     let names = names(&machine);
     let copy = machine.clone();
     for (base, authority, wish) in leafs(&copy, &names) {
@@ -247,7 +267,11 @@ pub fn control_plane(name: &str, address: &str, members: &[&str]) -> Machine {
     }
     for (file, user, organizations) in [
         ("admin.conf", "kubernetes-admin", &["system:masters"][..]),
-        ("controller-manager.conf", "system:kube-controller-manager", &[]),
+        (
+            "controller-manager.conf",
+            "system:kube-controller-manager",
+            &[],
+        ),
         ("scheduler.conf", "system:kube-scheduler", &[]),
     ] {
         let wish = Wish::new(user, CLIENT, &[]).of(organizations);
@@ -279,8 +303,13 @@ fn kubelet(machine: &mut Machine) {
         crate::machine::Node::Link(PathBuf::from(&dated)),
     );
     let serving = pki::self_signed(&format!("{}@1760000000", machine.name), 265);
-    let (ca, key) = serving.key.split_at(serving.key.find("-----BEGIN PRIVATE").unwrap());
-    machine.write(&format!("{store}/kubelet.crt"), format!("{}{ca}", serving.pem()));
+    let (ca, key) = serving
+        .key
+        .split_at(serving.key.find("-----BEGIN PRIVATE").unwrap());
+    machine.write(
+        &format!("{store}/kubelet.crt"),
+        format!("{}{ca}", serving.pem()),
+    );
     machine.write(&format!("{store}/kubelet.key"), key);
     let ca = base64(authorities().cluster.pem());
     let link = format!("{store}/kubelet-client-current.pem");
@@ -293,6 +322,11 @@ fn kubelet(machine: &mut Machine) {
     machine.write(
         "/var/lib/kubelet/config.yaml",
         "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nauthentication:\n  x509:\n    clientCAFile: /etc/kubernetes/pki/ca.crt\nrotateCertificates: true\nstaticPodPath: /etc/kubernetes/manifests\n",
+    );
+    machine.write("/etc/hostname", format!("{}\n", machine.name));
+    machine.write(
+        "/lib/systemd/system/kubelet.service",
+        "[Unit]\nDescription=kubelet\n[Service]\nExecStart=/usr/bin/kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml\n[Install]\nWantedBy=multi-user.target\n",
     );
     let mut commands: Vec<Vec<String>> = crate::manifests::commands(machine);
     commands.push(
@@ -360,7 +394,10 @@ fn served(machine: &Machine) -> Vec<ServedFact> {
         "/var/lib/kubelet/pki/kubelet.crt",
         &["/etc/kubernetes/pki/ca.crt"],
     )];
-    if machine.nodes.contains_key(&PathBuf::from(format!("{PKI}/apiserver.crt"))) {
+    if machine
+        .nodes
+        .contains_key(&PathBuf::from(format!("{PKI}/apiserver.crt")))
+    {
         let clients = [
             "/etc/kubernetes/pki/ca.crt",
             "/etc/kubernetes/pki/front-proxy-ca.crt",
@@ -373,7 +410,10 @@ fn served(machine: &Machine) -> Vec<ServedFact> {
             &clients,
         ));
         let etcd = ["/etc/kubernetes/pki/etcd/ca.crt"];
-        for (flag, port, base) in [("cert-file", 2379, "server"), ("peer-cert-file", 2380, "peer")] {
+        for (flag, port, base) in [
+            ("cert-file", 2379, "server"),
+            ("peer-cert-file", 2380, "peer"),
+        ] {
             let path = format!("{PKI}/etcd/{base}.crt");
             facts.push(fact(ComponentKind::Etcd, flag, port, &path, &etcd));
         }

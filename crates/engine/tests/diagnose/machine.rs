@@ -33,7 +33,11 @@ pub struct Machine {
 
 impl Machine {
     pub fn write(&mut self, path: &str, contents: impl Into<Vec<u8>>) {
-        self.write_mode(path, contents, if path.ends_with(".crt") { 0o644 } else { 0o600 });
+        self.write_mode(
+            path,
+            contents,
+            if path.ends_with(".crt") { 0o644 } else { 0o600 },
+        );
     }
 
     pub fn write_mode(&mut self, path: &str, contents: impl Into<Vec<u8>>, mode: u32) {
@@ -100,7 +104,9 @@ impl Machine {
     }
 
     fn is_directory(&self, path: &Path) -> bool {
-        self.nodes.keys().any(|known| known != path && known.starts_with(path))
+        self.nodes
+            .keys()
+            .any(|known| known != path && known.starts_with(path))
     }
 
     fn describe(&self, operation: &'static str, path: &Path) -> Result<FileMetadata, HostError> {
@@ -121,7 +127,12 @@ impl Machine {
                 contents,
                 mode,
                 modified,
-            }) => Ok(told(FileKind::Regular, *mode, contents.len() as u64, *modified)),
+            }) => Ok(told(
+                FileKind::Regular,
+                *mode,
+                contents.len() as u64,
+                *modified,
+            )),
             Some(Node::Link(_)) => Ok(told(FileKind::Symlink, 0o777, 0, self.written_at)),
             None if self.is_directory(path) => {
                 Ok(told(FileKind::Directory, 0o755, 0, self.written_at))
@@ -190,7 +201,15 @@ impl HostRead for Machine {
             .keys()
             .filter_map(|path| path.strip_prefix(directory).ok());
         let mut names: Vec<String> = below
-            .filter_map(|rest| Some(rest.components().next()?.as_os_str().to_string_lossy().into()))
+            .filter_map(|rest| {
+                Some(
+                    rest.components()
+                        .next()?
+                        .as_os_str()
+                        .to_string_lossy()
+                        .into(),
+                )
+            })
             .collect();
         names.dedup();
         if names.is_empty() {

@@ -13,3 +13,5 @@ mod machine;
 mod manifests;
 #[cfg(test)]
 mod pki;
+#[cfg(test)]
+mod processes;

@@ -140,7 +140,11 @@ impl Authority {
     pub fn issue(&self, wish: &Wish<'_>) -> Pair {
         let key = key();
         let subject = Name::common(wish.common_name, wish.organizations);
-        let names: Vec<GeneralName> = wish.names.iter().map(|name| name.parse().unwrap()).collect();
+        let names: Vec<GeneralName> = wish
+            .names
+            .iter()
+            .map(|name| name.parse().unwrap())
+            .collect();
         let extensions = profile::leaf(&subject, wish.usages, &names, self.certificate());
         self.issue_with(wish, subject, key, extensions)
     }

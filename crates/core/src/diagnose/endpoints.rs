@@ -1,0 +1,100 @@
+//! Endpoints that were named or that the cluster exposes: what they serve, by its dates and names.
+
+use super::draft::{Draft, Ledger};
+use super::scene::{Scene, named};
+use crate::connections::Place;
+use crate::model::Severity;
+use crate::model::live::ServedFact;
+use kubepki_x509::path::ServerName;
+use kubepki_x509::{Certificate, ValidityState};
+
+/// Findings about endpoints that are no component's.
+pub(super) fn check(scene: &Scene<'_>, ledger: &mut Ledger) {
+    let live = scene
+        .evidence
+        .hosts
+        .iter()
+        .filter_map(|host| host.live.as_ref());
+    for fact in live.flat_map(|live| &live.served) {
+        if fact.component.is_some() {
+            continue;
+        }
+        let leaf = fact
+            .outcome
+            .as_ref()
+            .ok()
+            .and_then(|chain| chain.chain.first());
+        if let Some(leaf) = leaf {
+            one(scene, fact, leaf, ledger);
+        }
+    }
+}
+
+fn one(scene: &Scene<'_>, fact: &ServedFact, leaf: &Certificate, ledger: &mut Ledger) {
+    let place = Place::Endpoint {
+        host: fact.host.clone(),
+        port: fact.port,
+    };
+    let draft = |code, severity, message: String| {
+        Draft::new(code, severity, &place, message)
+            .facts(
+                fact.exposed_by
+                    .as_ref()
+                    .map(|by| format!("it is exposed by {by}")),
+            )
+            .facts(
+                fact.server_name
+                    .as_ref()
+                    .map(|name| format!("it was asked for {name}")),
+            )
+            .fact(format!("it serves {}", named(leaf)))
+            .mend("renew the certificate that it serves")
+    };
+    let validity = leaf.validity();
+    let left = validity.remaining(scene.now());
+    let thresholds = &scene.options.thresholds;
+    match validity.state(scene.now()) {
+        ValidityState::Expired => ledger.add(draft(
+            "expired",
+            Severity::Critical,
+            format!(
+                "serves a certificate that expired at {}",
+                validity.not_after
+            ),
+        )),
+        ValidityState::NotYetValid => ledger.add(draft(
+            "not-yet-valid",
+            Severity::Critical,
+            format!(
+                "serves a certificate that is not valid before {}",
+                validity.not_before
+            ),
+        )),
+        ValidityState::Valid if left < thresholds.warn => ledger.add(draft(
+            "expires-soon",
+            if left < thresholds.critical {
+                Severity::Critical
+            } else {
+                Severity::Warning
+            },
+            format!(
+                "serves a certificate that expires at {}",
+                validity.not_after
+            ),
+        )),
+        ValidityState::Valid => {}
+    }
+    let asked = fact
+        .server_name
+        .as_deref()
+        .and_then(|name| name.parse::<ServerName>().ok());
+    if let Some(name) = asked
+        && !name.matches(&leaf.subject_alt_names())
+    {
+        ledger.add(draft(
+            "served-certificate",
+            Severity::Warning,
+            format!("serves {}, which is not for {name}", leaf.subject()),
+        ));
+    }
+}

@@ -1,0 +1,152 @@
+//! Connections that fail over the wire although nothing in the files says so.
+
+use super::draft::{Draft, Ledger};
+use super::remedy::{self, ComponentWord};
+use super::scene::Scene;
+use super::suspects::sides;
+use super::wire;
+use crate::connections::{Connection, Held, Material, Place, Side, Slot, SlotId, Verdict};
+use crate::model::Severity;
+
+/// What the wire adds to what files and processes tell.
+pub(super) fn check(
+    scene: &Scene<'_>,
+    loaded: &Material,
+    loaded_verdicts: &[Verdict],
+    ledger: &mut Ledger,
+) {
+    let all = scene
+        .graph
+        .connections
+        .iter()
+        .zip(scene.verdicts.iter().zip(loaded_verdicts));
+    for (connection, (disk, now)) in all {
+        let attempts = wire::attempts(scene, connection);
+        let Some((side, reason)) = wire::refused(&attempts) else {
+            if !attempts.is_empty() && !disk.holds() {
+                let fact = format!(
+                    "over the wire {} still holds: its processes go on with what they have read before",
+                    connection.id
+                );
+                ledger.note(&connection.id, &fact);
+            }
+            continue;
+        };
+        if !disk.holds() || !now.holds() || is_blamed(scene, connection, ledger) {
+            ledger.note(&connection.id, &format!("over the wire: {reason}"));
+            continue;
+        }
+        ledger.add(refusal(scene, loaded, connection, side, &reason));
+    }
+}
+
+/// Whether something that takes part in a connection was found to be wrong already; then the
+/// connection fails because of it.
+fn is_blamed(scene: &Scene<'_>, connection: &Connection, ledger: &mut Ledger) -> bool {
+    let blamed: Vec<Place> = places(scene, connection)
+        .into_iter()
+        .filter(|place| ledger.blames(place, Severity::Critical))
+        .collect();
+    for place in &blamed {
+        let fact = format!("{} fails", connection.id);
+        ledger.append(place, &fact, Some(&connection.id));
+    }
+    !blamed.is_empty()
+}
+
+fn places(scene: &Scene<'_>, connection: &Connection) -> Vec<Place> {
+    connection
+        .slots()
+        .filter_map(|id| scene.graph.slot(id))
+        .flat_map(|slot| [Some(slot.place.clone()), slot.key_place.clone()])
+        .flatten()
+        .collect()
+}
+
+/// The end whose memory cannot be seen is the likeliest: it has something else than its file.
+fn refusal(
+    scene: &Scene<'_>,
+    loaded: &Material,
+    connection: &Connection,
+    side: Side,
+    reason: &str,
+) -> Draft {
+    let (presents, trusts) = sides(connection, side);
+    let unseen = [trusts, presents].into_iter().flatten().find_map(|id| {
+        let slot = scene.graph.slot(id)?;
+        let known = !matches!(scene.disk.held(id), Held::Unknown(_));
+        match loaded.held(id) {
+            Held::Unknown(why)
+                if known && scene.host(slot.party.host.as_deref()?)?.live.is_some() =>
+            {
+                Some((id, slot, why.clone()))
+            }
+            _ => None,
+        }
+    });
+    let whom = match side {
+        Side::Server => format!(
+            "{} does not accept {}",
+            connection.client, connection.server
+        ),
+        Side::Client => format!(
+            "{} does not accept {}",
+            connection.server, connection.client
+        ),
+    };
+    if let Some((_, slot, why)) = unseen {
+        return in_memory(scene, slot, &why)
+            .fact(format!("over the wire: {reason}"))
+            .fact(whom)
+            .fails(&connection.id);
+    }
+    let place = object(scene, connection, side, presents);
+    Draft::new(
+        "connection-fails",
+        Severity::Critical,
+        &place,
+        format!("{whom} over the wire, and the files do not say why: {reason}"),
+    )
+    .fact("by the files of both sides the connection holds".to_owned())
+    .mend("look at what the server presents: kubepki inspect HOST:PORT; a proxy or another process may answer there")
+    .fails(&connection.id)
+}
+
+fn in_memory(scene: &Scene<'_>, slot: &Slot, why: &str) -> Draft {
+    let draft = Draft::new(
+        "stale-in-memory",
+        Severity::Critical,
+        &slot.place,
+        format!("{} does not hold what the file does", slot.party),
+    )
+    .fact(why.to_owned());
+    match (slot.party.component, slot.place.host()) {
+        (Some(component), Some(host)) => draft.mend(remedy::on(
+            scene,
+            host,
+            remedy::restart(component, ComponentWord::Read),
+        )),
+        _ => draft.mend(format!("restart {}", slot.party)),
+    }
+}
+
+fn object(
+    scene: &Scene<'_>,
+    connection: &Connection,
+    side: Side,
+    presents: Option<SlotId>,
+) -> Place {
+    let endpoint = connection.address.clone();
+    let by_address = endpoint.map(|(host, port)| Place::Endpoint { host, port });
+    let presented = presents
+        .and_then(|id| scene.graph.slot(id))
+        .map(|slot| slot.place.clone());
+    let found = match side {
+        Side::Server => by_address.or(presented),
+        Side::Client => presented.or(by_address),
+    };
+    found.unwrap_or_else(|| Place::Endpoint {
+        host: connection.server.name.clone(),
+        port: 0,
+    })
+}
