@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod certificates;
+mod cluster_answers;
 mod cluster_objects;
 mod cluster_real;
 mod cluster_servers;
