@@ -8,9 +8,10 @@ use super::suspects::{Signer, SignerId, Signers, sides};
 use super::trust::bundle_code_of;
 use crate::connections::{Judgement, Place, Side, Slot, SlotId, Use};
 use crate::model::{ComponentKind, Inventory, KeyState, Role, Severity};
+use kubepki_x509::Certificate;
 
 /// Findings about authorities.
-pub(super) fn check(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
+pub(super) fn check(scene: &Scene<'_>, ledger: &mut Ledger) {
     for host in scene.evidence.hosts {
         let inventory = &host.inventory;
         signing_file(scene, inventory, ledger);
@@ -19,7 +20,6 @@ pub(super) fn check(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
     }
     same_for_clients_and_proxies(scene, ledger);
     signer_is_trusted(scene, ledger);
-    unproved_bundles(scene, signers, ledger);
 }
 
 /// <https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/>: the two must not
@@ -280,8 +280,35 @@ fn etcd_asks_nobody(scene: &Scene<'_>, inventory: &Inventory, ledger: &mut Ledge
     }
 }
 
-/// Bundles that no connection tests here (a worker's `client-ca-file`) against what the rest says.
-fn unproved_bundles(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
+/// Bundles that no connection proves here (a worker's `client-ca-file`) against what the rest says.
+pub(super) fn unproved(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
+    slots_unproved(scene, signers, ledger);
+    for host in scene.evidence.hosts {
+        let inventory = &host.inventory;
+        for authority in &inventory.authorities {
+            let place = file(&inventory.host, &authority.certificate_path);
+            let in_graph = scene.slots().any(|(_, slot)| slot.place == place);
+            let name = authority.role.authority();
+            let (Some(name), false) = (name, in_graph || authority.used_by.is_empty()) else {
+                continue;
+            };
+            let reference = signers.reference(name, Side::Client);
+            let reference = reference.or_else(|| signers.reference(name, Side::Server));
+            if let Some(reference) = reference {
+                contradicted(
+                    scene,
+                    signers,
+                    &place,
+                    &authority.certificates,
+                    reference,
+                    ledger,
+                );
+            }
+        }
+    }
+}
+
+fn slots_unproved(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
     for (id, slot) in scene.slots() {
         let (Use::Trust, Some(authority)) = (slot.purpose, slot.authority) else {
             continue;
@@ -309,32 +336,40 @@ fn unproved_bundles(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
         let Some(reference) = signers.reference(authority, side) else {
             continue;
         };
-        let fits = bundle.iter().any(|ca| SignerId::of(ca) == reference.id);
-        if fits || !contradicts(reference, &slot.place) {
-            continue;
-        }
-        let held: Vec<String> = bundle.iter().map(named).collect();
-        let expected = signers
-            .certificate(&reference.id)
-            .map_or_else(|| reference.id.name().to_string(), named);
-        let from = reference.held_elsewhere(&slot.place).map_or_else(
-            || "put".to_owned(),
-            |place| format!("copy it from {place}: put"),
-        );
-        ledger.add(
-            Draft::new(
-                bundle_code_of(scene, &slot.place),
-                Severity::Critical,
-                &slot.place,
-                format!("holds {}, expected {expected}", held.join(" and ")),
-            )
-            .fact(reference.told())
-            .mend(format!(
-                "{from} the right CA into {}",
-                scene.on_host(&slot.place)
-            )),
-        );
+        contradicted(scene, signers, &slot.place, bundle, reference, ledger);
     }
+}
+
+fn contradicted(
+    scene: &Scene<'_>,
+    signers: &Signers,
+    place: &Place,
+    bundle: &[Certificate],
+    reference: &Signer,
+    ledger: &mut Ledger,
+) {
+    let fits = bundle.iter().any(|ca| SignerId::of(ca) == reference.id);
+    if bundle.is_empty() || fits || !contradicts(reference, place) {
+        return;
+    }
+    let held: Vec<String> = bundle.iter().map(named).collect();
+    let expected = signers
+        .certificate(&reference.id)
+        .map_or_else(|| reference.id.name().to_string(), named);
+    let from = reference.held_elsewhere(place).map_or_else(
+        || "put".to_owned(),
+        |place| format!("copy it from {place}: put"),
+    );
+    ledger.add(
+        Draft::new(
+            bundle_code_of(scene, place),
+            Severity::Critical,
+            place,
+            format!("holds {}, expected {expected}", held.join(" and ")),
+        )
+        .fact(reference.told())
+        .mend(format!("{from} the right CA into {}", scene.on_host(place))),
+    );
 }
 
 /// Whether something besides bundles speaks for a CA: certificates that it signed, or its key.

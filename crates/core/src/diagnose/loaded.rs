@@ -132,21 +132,21 @@ pub(super) fn lists_as_on_disk(
         return Some(false);
     }
     // The list also holds the names of the other file, the front proxy's CAs. What neither holds was in
-    // one of them before: in the other one, if that is known to have changed.
+    // one of them before: in the other one, if that is known to have changed or holds the same.
     let others: Vec<&[Certificate]> = scene
         .slots()
         .filter(|(other_id, other)| {
             *other_id != id
                 && other.purpose == Use::Trust
                 && other.party == slot.party
-                && other.place != slot.place
                 && listed_by(other) == Some(by)
         })
         .map(|(id, _)| scene.trusted(id))
         .collect();
-    let other_changed = others
-        .iter()
-        .any(|other| other.is_empty() || !other.iter().all(|ca| names.contains(ca.subject())));
+    let other_changed = others.iter().any(|other| {
+        let is_listed = other.iter().all(|ca| names.contains(ca.subject()));
+        other.is_empty() || !is_listed || *other == file
+    });
     let held = |name| {
         let mut all = file.iter().chain(others.iter().copied().flatten());
         all.any(|ca| ca.subject() == name)

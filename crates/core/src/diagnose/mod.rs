@@ -96,8 +96,9 @@ pub fn diagnose(evidence: &Evidence<'_>, options: &DiagnoseOptions<'_>) -> Diagn
 
     let mut ledger = Ledger::default();
     blame_all(&scene, &signers, &scene.disk, &scene.verdicts, &mut ledger);
+    authorities::unproved(&scene, &signers, &mut ledger);
     hosts::check(&scene, &signers, &mut ledger);
-    authorities::check(&scene, &signers, &mut ledger);
+    authorities::check(&scene, &mut ledger);
     lifetimes::check(&scene, &mut ledger);
     keys::check(&scene, &mut ledger);
     copies::check(&scene, &mut ledger);

@@ -221,7 +221,7 @@ fn was_made_since(certificate: &Certificate, change: &Change) -> bool {
     let made = validity.not_after.checked_sub(YEAR).ok();
     made.is_some_and(|made| {
         let apart = change.modified.duration_since(made).abs();
-        made > change.started && apart < SignedDuration::from_hours(1)
+        made > change.started && apart < SignedDuration::from_hours(24)
     })
 }
 

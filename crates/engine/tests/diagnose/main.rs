@@ -2,6 +2,8 @@
 //! in one place at a time.
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod breakages;
 #[cfg(test)]
 mod healthy;

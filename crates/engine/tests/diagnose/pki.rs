@@ -176,7 +176,10 @@ impl Authority {
 /// A certificate signed by itself, as the kubelet makes one.
 pub fn self_signed(common_name: &str, until: i64) -> Pair {
     let authority = Authority::lasting(&format!("{common_name}-ca@1"), -100, until);
-    let wish = Wish::new(common_name, SERVER, &["DNS:cp1"]).lasting(-100, until);
+    let host = common_name.split('@').next().unwrap();
+    let names = [format!("DNS:{host}")];
+    let names = [names[0].as_str()];
+    let wish = Wish::new(common_name, SERVER, &names).lasting(-100, until);
     let pair = authority.issue(&wish);
     Pair {
         certificate: pair.certificate,

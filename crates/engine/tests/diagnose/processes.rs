@@ -229,7 +229,12 @@ fn an_api_server_that_runs_for_nearly_a_year() {
         "memory-certificate-ends",
         Severity::Warning,
         |cluster| {
-            for process in &mut cluster.host().processes {
+            let host = cluster.host();
+            let paths: Vec<_> = host.nodes.keys().cloned().collect();
+            for path in paths {
+                host.touch(path.to_str().unwrap(), pki::now() - pki::days(360));
+            }
+            for process in &mut host.processes {
                 if process.argv[0] == "kube-apiserver" {
                     process.started = pki::now() - pki::days(350);
                 }
