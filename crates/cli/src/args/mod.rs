@@ -77,9 +77,7 @@ pub enum Command {
         about = "Show every certificate, kubeconfig, CA and service-account key of this host"
     )]
     Status(StatusArgs),
-    #[command(
-        about = "Verify every connection of this host, and name the one file that is wrong"
-    )]
+    #[command(about = "Verify every connection of this host, and name the one file that is wrong")]
     Doctor(Box<DoctorArgs>),
     #[command(about = "Show what a finding means, how it comes about, and what mends it")]
     Explain(ExplainArgs),
@@ -211,6 +209,31 @@ mod tests {
             let short = verb.clone().render_help().to_string();
             assert!(!short.contains("4  critical found"), "{}", verb.get_name());
         });
+    }
+
+    /// The pages of findings name commands; words in capitals are for the reader to fill in.
+    #[test]
+    fn every_command_that_a_finding_names_can_be_typed() {
+        let mut typed = 0;
+        for kind in kubepki_core::findings::all() {
+            for command in kind.commands {
+                let line = command.split('#').next().unwrap_or_default();
+                let last = line.split(" | ").last().unwrap_or_default().trim();
+                if !last.starts_with("kubepki ") {
+                    continue;
+                }
+                let words = last
+                    .replace("ADDRESS", "10.0.0.5")
+                    .split_whitespace()
+                    .map(OsString::from)
+                    .collect();
+                match parse(words) {
+                    Err(error) if error.use_stderr() => panic!("{}: {last}: {error}", kind.code),
+                    _ => typed += 1,
+                }
+            }
+        }
+        assert!(typed > 40, "{typed}");
     }
 
     #[test]

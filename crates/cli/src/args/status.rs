@@ -1,5 +1,6 @@
 //! `kubepki status`: what was typed.
 
+use super::api::ApiChoice;
 use super::values;
 use clap::Args;
 use jiff::SignedDuration;
@@ -15,11 +16,19 @@ Found by what components really read: static-pod manifests, systemd units, runni
 the kubeconfigs that those name; then by kubeadm's table for what no flag names. What could not be \
 read is shown too. `-o json` is a superset of `kubeadm certs check-expiration -o json`.
 
+With --api, what lives in the cluster is shown too: certificates in Secrets and ConfigMaps, bundles, \
+signing requests, bootstrap tokens.
+
 Examples:
   kubepki status
   kubepki status -o wide --warn 90d
+  kubepki status --api
   kubepki status --root /mnt/disk -o json")]
 pub struct StatusArgs {
+    /// How the cluster is asked.
+    #[command(flatten)]
+    pub api: ApiChoice,
+
     /// Warn about what expires within this time
     ///
     /// A length of time such as 30d, 12h or 1y. Makes the exit code 3.

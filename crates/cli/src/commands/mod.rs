@@ -17,6 +17,7 @@ mod run;
 mod schema;
 mod status;
 mod undo;
+mod unfinished;
 mod wiring;
 
 use crate::args::Command;

@@ -9,6 +9,10 @@ use std::io::Write;
 /// Every kind that this program writes or reads, and its schema.
 const SCHEMAS: &[(&str, &str)] = &[
     (
+        "AcceptedRisks",
+        include_str!("../../../../docs/schema/accepted-risks.json"),
+    ),
+    (
         "Backup",
         include_str!("../../../../docs/schema/backup.json"),
     ),
@@ -24,7 +28,15 @@ const SCHEMAS: &[(&str, &str)] = &[
         "CaHashes",
         include_str!("../../../../docs/schema/ca-hashes.json"),
     ),
+    (
+        "Diagnosis",
+        include_str!("../../../../docs/schema/diagnosis.json"),
+    ),
     ("Error", include_str!("../../../../docs/schema/error.json")),
+    (
+        "FindingCatalogue",
+        include_str!("../../../../docs/schema/finding-catalogue.json"),
+    ),
     (
         "FoundingResult",
         include_str!("../../../../docs/schema/founding-result.json"),

@@ -1,17 +1,25 @@
 //! `kubepki status`: discover, assess, show.
 
+mod cluster;
+
 use crate::args::StatusArgs;
+use crate::commands::cluster::{Seen, look};
+use crate::commands::unfinished::{InterruptedRun, Unfinished};
 use crate::commands::wiring;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
-use crate::output::{self, BAD, Cell, Column, DIM, GOOD, HEADING, NAME, Table, WARN};
+use crate::output::{self, Cell, Column, DIM, GOOD, HEADING, NAME, Table, WARN, severity};
 use jiff::{SignedDuration, Timestamp};
-use kubepki_core::assess::{AuthorityRow, CertificateRow, Status, Thresholds, assess};
+use kubepki_core::assess::{
+    AuthorityRow, CertificateRow, ClusterStatus, Status, Thresholds, assess, assess_cluster,
+};
 use kubepki_core::model::{Finding, Severity};
+use serde::Serialize;
 use std::io::Write;
 
-/// Shows the status of the host; the exit code is that of the gravest finding.
+/// Shows the status of the host, and of what lives in the API when that is asked for; the exit code is
+/// that of the gravest finding.
 pub fn run(context: &Context, args: &StatusArgs) -> Result<ExitCode, CliError> {
     let host = context.host();
     let inventory = wiring::inventory(context, host, &args.ca_dir)?;
@@ -19,21 +27,48 @@ pub fn run(context: &Context, args: &StatusArgs) -> Result<ExitCode, CliError> {
         warn: args.warn,
         critical: args.critical,
     };
-    let status = assess(&inventory, context.now(), &thresholds);
-    let interrupted = wiring::interrupted(host);
-    match context.structured() {
-        Some(structured) => context.emit(structured, &status)?,
-        None => show(context, &status)?,
+    let mut status = assess(&inventory, context.now(), &thresholds);
+    let seen = look(context, &args.api, &inventory, false)?;
+    if let Seen::Nothing(gap) = &seen {
+        status.gaps.insert(0, gap.clone());
     }
-    if let Some(interrupted) = interrupted {
-        context.note(interrupted);
+    let observed = seen.cluster();
+    let of_cluster = observed.map(|cluster| assess_cluster(cluster, context.now(), thresholds));
+    let unfinished = Unfinished::find(host);
+    match context.structured() {
+        Some(structured) => context.emit(
+            structured,
+            &Document {
+                status: &status,
+                interrupted_run: unfinished.as_ref().and_then(Unfinished::interrupted),
+                cluster: of_cluster,
+            },
+        )?,
+        None => show(context, &status, of_cluster)?,
+    }
+    if let Some(unfinished) = unfinished {
+        context.note(unfinished);
     } else if context.structured().is_none() {
         advise(context, &status);
     }
-    if status.certificates.is_empty() && status.certificate_authorities.is_empty() {
+    let finds_nothing = status.certificates.is_empty() && status.certificate_authorities.is_empty();
+    if finds_nothing && of_cluster.is_none() {
         return Err(wiring::nothing_found());
     }
-    Ok(exit_code(status.worst()))
+    let worst_of_cluster = of_cluster.and_then(ClusterStatus::worst);
+    Ok(exit_code(status.worst().max(worst_of_cluster)))
+}
+
+/// What is written for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interrupted_run: Option<&'a InterruptedRun>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterStatus<'a>>,
 }
 
 /// What to do about certificates that are or will soon be past their end.
@@ -65,7 +100,11 @@ pub fn exit_code(worst: Option<Severity>) -> ExitCode {
 }
 
 /// Writes the status for people.
-pub fn show(context: &Context, status: &Status) -> Result<(), CliError> {
+fn show(
+    context: &Context,
+    status: &Status,
+    of_cluster: Option<ClusterStatus<'_>>,
+) -> Result<(), CliError> {
     let mut stdout = context.stdout();
     let width = output::terminal_width();
     writeln!(
@@ -84,6 +123,9 @@ pub fn show(context: &Context, status: &Status) -> Result<(), CliError> {
         keys(&mut stdout, status, width)?;
     }
     remarks(&mut stdout, status)?;
+    if let Some(of_cluster) = of_cluster {
+        cluster::show(&mut stdout, of_cluster, context.is_wide(), width)?;
+    }
     stdout.flush()?;
     Ok(())
 }
@@ -239,11 +281,11 @@ fn remarks(stdout: &mut dyn Write, status: &Status) -> Result<(), CliError> {
         writeln!(stdout)?;
     }
     for (severity, message, names) in said {
-        let style = style(severity);
+        let style = severity::style(severity);
         writeln!(
             stdout,
             "{style}{}{style:#} {}: {message}",
-            word(severity),
+            severity::word(severity),
             names.join(", ")
         )?;
     }
@@ -286,7 +328,7 @@ fn words(findings: &[Finding]) -> String {
 
 fn state(words: String, findings: &[Finding]) -> Cell {
     match findings.iter().map(|finding| finding.severity).max() {
-        Some(severity) => Cell::styled(words, style(severity)),
+        Some(severity) => Cell::styled(words, severity::style(severity)),
         None => Cell::styled(words, GOOD),
     }
 }
@@ -312,26 +354,10 @@ fn left(at: Option<Timestamp>, now: Timestamp, findings: &[Finding]) -> Cell {
     let style = findings
         .iter()
         .find(concerns_time)
-        .map_or(GOOD, |finding| style(finding.severity));
+        .map_or(GOOD, |finding| severity::style(finding.severity));
     Cell::styled(output::left(left), style)
 }
 
 fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%MZ").to_string()
-}
-
-fn style(severity: Severity) -> anstyle::Style {
-    match severity {
-        Severity::Critical => BAD,
-        Severity::Warning => WARN,
-        Severity::Info => DIM,
-    }
-}
-
-fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Critical => "critical",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    }
 }

@@ -9,7 +9,7 @@ use kubepki_adapters::host::services::LocalServices;
 use kubepki_adapters::kube::KubeClient;
 use kubepki_adapters::tls::RustlsProbe;
 use kubepki_core::model::Inventory;
-use kubepki_engine::apply::{self, backup::Unlock};
+use kubepki_engine::apply::backup::Unlock;
 use kubepki_engine::discover::{DiscoverOptions, discover};
 use kubepki_engine::ports::{Containers, HostRead, HostWrite, Ports, Progress, ServiceControl};
 use kubepki_sealed::Sealed;
@@ -39,26 +39,6 @@ pub fn options(context: &Context, pki_folder: &Path) -> Result<DiscoverOptions, 
     Ok(DiscoverOptions {
         pki_folder: context.host_path(pki_folder)?,
     })
-}
-
-/// A remark about a run that was interrupted or is going on.
-pub fn interrupted(host: &dyn HostRead) -> Option<String> {
-    if let Ok(Some(holder)) = apply::running(host) {
-        return Some(format!("another run is going on: {holder}"));
-    }
-    match apply::interrupted(host) {
-        Ok(None) => None,
-        Ok(Some(run)) => Some(format!(
-            "run {} (`{}`, begun {}) was interrupted while {}: `kubepki renew` finishes it or takes it back, `kubepki undo` undoes it",
-            run.record.id,
-            run.record.verb,
-            run.record.started_at,
-            run.stage.words()
-        )),
-        Err(error) => Some(format!(
-            "the journal of earlier runs cannot be read: {error}"
-        )),
-    }
 }
 
 /// Every adapter of one host.

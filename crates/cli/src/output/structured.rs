@@ -23,7 +23,11 @@ pub fn write_object(
     object: &impl Serialize,
 ) -> io::Result<()> {
     match structured {
-        Structured::Json => writeln!(writer, "{}", serde_json::to_string_pretty(object)?),
+        Structured::Json => {
+            // straight into the writer: a cluster has tens of thousands of rows
+            serde_json::to_writer_pretty(&mut *writer, object)?;
+            writeln!(writer)
+        }
         Structured::Yaml => {
             let text = serde_saphyr::to_string(object).map_err(io::Error::other)?;
             writeln!(writer, "{}", text.trim_end_matches('\n'))

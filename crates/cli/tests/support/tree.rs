@@ -223,6 +223,7 @@ impl Tree {
             .args(words)
             .current_dir(self.scratch())
             .env_remove("KUBEPKI_ROOT")
+            .env_remove("KUBECONFIG")
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
             .stdin(Stdio::null());

@@ -57,4 +57,12 @@ kinds! {
         commands: ["kubepki inspect HOST:443"],
         example: "shop.example.com:443: serves CN=Kubernetes Ingress Controller Fake Certificate, which is not for shop.example.com",
     }
+    CLIENTS_ABOUT_TO_EXPIRE = "clients-about-to-expire", Info, "clients come with certificates that end soon", ["doctor"] {
+        meaning: "The API server has answered requests of clients whose certificates had little time left. They are locked out when these end, and who they are the counter does not tell.",
+        cause: "Kubeconfigs of people, CI systems and agents that nobody renews.",
+        known_by: "The API server's metric `apiserver_client_certificate_expiration_seconds`, counted since it started.",
+        remedy: "Look for them among the kubeconfigs of the hosts and the Secrets of the cluster; the audit log names who asked.",
+        commands: ["kubepki status --api"],
+        example: "kube-apiserver (in memory): 214 requests came with certificates that had 24 hours or less to live",
+    }
 }

@@ -1,0 +1,85 @@
+//! Runs that are not over: one that goes on, or one that was interrupted.
+
+use jiff::Timestamp;
+use kubepki_engine::apply::{self, Stage};
+use kubepki_engine::ports::HostRead;
+use serde::Serialize;
+use std::fmt;
+
+/// What the journals of a host say of runs that are not over.
+pub enum Unfinished {
+    /// Somebody is at it; who.
+    GoingOn(String),
+    /// It ended before its time.
+    Interrupted(InterruptedRun),
+    /// The journals cannot be read; why.
+    Unreadable(String),
+}
+
+/// A run that was interrupted, as `-o json` shows it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InterruptedRun {
+    /// The run.
+    pub id: String,
+    /// What it was: `renew`, `undo`, …
+    pub verb: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// `staging`, `changing-files` or `carrying-on`: how far it came.
+    pub stage: &'static str,
+    #[serde(skip)]
+    words: &'static str,
+}
+
+impl Unfinished {
+    /// What there is on this host.
+    pub fn find(host: &dyn HostRead) -> Option<Self> {
+        if let Ok(Some(holder)) = apply::running(host) {
+            return Some(Self::GoingOn(holder.to_string()));
+        }
+        match apply::interrupted(host) {
+            Ok(None) => None,
+            Ok(Some(run)) => Some(Self::Interrupted(InterruptedRun {
+                id: run.record.id.to_string(),
+                verb: run.record.verb,
+                started_at: run.record.started_at,
+                stage: stage(run.stage),
+                words: run.stage.words(),
+            })),
+            Err(error) => Some(Self::Unreadable(error.to_string())),
+        }
+    }
+
+    /// The run that was interrupted, when one was.
+    pub fn interrupted(&self) -> Option<&InterruptedRun> {
+        match self {
+            Self::Interrupted(run) => Some(run),
+            Self::GoingOn(_) | Self::Unreadable(_) => None,
+        }
+    }
+}
+
+fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Staging => "staging",
+        Stage::Committing => "changing-files",
+        Stage::Committed => "carrying-on",
+    }
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GoingOn(holder) => write!(f, "another run is going on: {holder}"),
+            Self::Interrupted(run) => write!(
+                f,
+                "run {} (`{}`, begun {}) was interrupted while {}: `kubepki renew` finishes it or takes it back, `kubepki undo` undoes it",
+                run.id, run.verb, run.started_at, run.words
+            ),
+            Self::Unreadable(reason) => {
+                write!(f, "the journal of earlier runs cannot be read: {reason}")
+            }
+        }
+    }
+}

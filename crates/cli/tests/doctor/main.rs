@@ -1,0 +1,18 @@
+//! `doctor` and `explain`, tested from outside: the real binary on the files of a host that OpenSSL
+//! made, broken in one way at a time.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and its shared functions are no tests themselves"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod breakages;
+mod catalogue;
+mod files;
+mod options;
+mod output;
