@@ -157,7 +157,7 @@ fn main() {
     let name: ServerName = "kubernetes.default.svc".parse().unwrap();
     println!("paths per second, one core, server authentication, one of 10 names asked for\n");
     println!(
-        "{:<10} {:<44} {:>12} {:>12}",
+        "{:<11} {:<43} {:>12} {:>12}",
         "keys", "path", "verified", "remembered"
     );
     for (keys, generate) in [

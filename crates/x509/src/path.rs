@@ -4,9 +4,15 @@
 //! [`validate`] answers one question: would a Go program that trusts `roots` accept this
 //! certificate, presented with these intermediates, at this time, for this purpose and under this
 //! name; and if not, what does it object to? Where Go's releases differ, Go 1.19 decides, which
-//! stands in the middle of what Kubernetes 1.20 to 1.33 were built with; the differences that can
-//! matter are named where they are (`sha1WithRSA` in [`IssuerRejection`], critical policy
-//! extensions in `reading`, leading dots in `name_constraints`).
+//! stands in the middle of what Kubernetes 1.20 to 1.35 are built with. The differences that are
+//! known, all of them rare in clusters:
+//!
+//! - before 1.18 (Kubernetes 1.24), SHA-1 signatures were accepted;
+//! - since 1.23 (Kubernetes 1.32), negative serial numbers are refused;
+//! - since 1.24 (Kubernetes 1.33), critical policy extensions are understood;
+//! - since 1.25.5, a wildcard that covers an excluded name is refused; later releases compare
+//!   constraints on mail addresses and URIs more strictly, and refuse names with a leading dot
+//!   wherever there are constraints.
 //!
 //! Deliberately the same as in Go, although RFC 5280 says otherwise: names of authorities are
 //! compared byte for byte; extended key usages of authorities restrict what they issue; a

@@ -3,7 +3,8 @@
 //! where the extension is critical.
 //!
 //! A leading dot asks for at least one more label, in DNS constraints too. An empty constraint
-//! covers everything. A leading dot in a *name* is dropped, as Go did before 1.25.
+//! covers everything. A leading dot in a *name* is dropped, a wildcard is a label like any other, as
+//! in Go 1.19.
 
 use std::{fmt, net::IpAddr};
 
