@@ -14,6 +14,7 @@ mod host_services;
 mod http_answers;
 mod kube_answers;
 mod kube_real;
+mod tls_attempt_answers;
 mod tls_attempts;
 mod tls_questions;
 mod tls_served;

@@ -10,6 +10,7 @@
 
 mod addresses;
 mod attempts;
+mod control_plane;
 mod endpoints;
 mod metrics;
 mod pki;
