@@ -26,7 +26,7 @@ pub(super) fn of_graph<'a>(
         let Some((host, port)) = address(inventory, connection) else {
             continue;
         };
-        if let Some(question) = served(inventory, connection) {
+        if let Some(question) = served(connection) {
             rounds.serve(&host, port, question);
         }
         if can_be_tried(graph, connection, options) {
@@ -82,7 +82,7 @@ fn address(inventory: &Inventory, connection: &Connection) -> Option<(String, u1
 
 /// Where the server of a connection listens, when it runs on this host.
 fn own_address(inventory: &Inventory, connection: &Connection) -> Option<(String, u16)> {
-    if !is_here(inventory, connection) {
+    if connection.server.host.as_ref() != Some(&inventory.host) {
         return None;
     }
     let component = inventory.component(connection.server.component?)?;
@@ -108,24 +108,22 @@ fn own_address(inventory: &Inventory, connection: &Connection) -> Option<(String
     Some((endpoint.host.clone(), endpoint.port))
 }
 
-fn is_here(inventory: &Inventory, connection: &Connection) -> bool {
-    connection.server.host.as_ref() == Some(&inventory.host)
-}
-
-/// Servers elsewhere that the API server calls are looked at too: nobody else reports what they serve.
-/// Other hosts' API servers and etcd members are looked at where they run.
-fn served(inventory: &Inventory, connection: &Connection) -> Option<ServedQuestion> {
-    let is_called = matches!(
+/// What webhooks and aggregated API servers serve: no host's examination looks at them otherwise.
+/// Kubelets, API servers and etcd members are looked at where they run.
+fn served(connection: &Connection) -> Option<ServedQuestion> {
+    let is_backend = matches!(
         connection.kind,
-        ConnectionKind::ApiserverToKubelet
-            | ConnectionKind::ApiserverToAggregated
-            | ConnectionKind::ApiserverToWebhook
+        ConnectionKind::ApiserverToAggregated | ConnectionKind::ApiserverToWebhook
     );
-    (is_called && !is_here(inventory, connection)).then(|| ServedQuestion {
+    let asked = connection.names.first();
+    is_backend.then(|| ServedQuestion {
         component: None,
         flag: None,
-        server_name: connection.names.first().map(|asked| asked.name.to_string()),
-        exposed_by: Some(connection.server.to_string()),
+        server_name: asked.map(|asked| asked.name.to_string()),
+        exposed_by: Some(asked.map_or_else(
+            || connection.server.to_string(),
+            |asked| asked.asked_by.to_string(),
+        )),
     })
 }
 

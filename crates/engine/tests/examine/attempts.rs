@@ -121,13 +121,10 @@ fn each_kind_of_connection_has_its_own_harmless_question() {
         let (_, asked) = outcome(&scene);
         let last = asked.last().unwrap();
         assert_eq!(last.split(' ').next(), Some(page), "{kind:?}: {last}");
-        // What the API server calls is looked at too.
-        let is_called = matches!(
-            kind,
-            ApiserverToKubelet | ApiserverToAggregated | ApiserverToWebhook
-        );
+        // Nobody else looks at webhooks and aggregated API servers.
+        let is_backend = matches!(kind, ApiserverToAggregated | ApiserverToWebhook);
         let looked = asked.first().unwrap() == "served 10.0.0.1:2379 as cp1";
-        assert_eq!(looked, is_called, "{kind:?}");
+        assert_eq!(looked, is_backend, "{kind:?}");
     }
 }
 
@@ -442,4 +439,18 @@ fn a_front_proxy_is_not_sent_without_a_user() {
     assert!(scene.examine().attempts.is_empty());
     scene.graph.slots[0].flag = None;
     assert_eq!(scene.examine().attempts.len(), 1);
+}
+
+#[test]
+fn what_a_webhook_serves_is_kept_with_the_object_that_names_it() {
+    let Files { mut scene, .. } = with_files(ConnectionKind::ApiserverToWebhook, &["a.b.svc"]);
+    let object = ObjectReference::cluster_wide("ValidatingWebhookConfiguration", "policy");
+    scene.graph.connections[0].names[0].asked_by = Place::Api(object);
+    let live = scene.examine();
+    assert_eq!(live.served.len(), 1);
+    let fact = &live.served[0];
+    assert_eq!(fact.component, None);
+    assert_eq!(fact.server_name.as_deref(), Some("a.b.svc"));
+    let object = "ValidatingWebhookConfiguration policy";
+    assert_eq!(fact.exposed_by.as_deref(), Some(object));
 }
