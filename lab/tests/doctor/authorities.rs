@@ -31,10 +31,12 @@ pub const BREAKAGES: &[Breakage] = &[
         &[("copy-of-other-file", FRONT_PROXY)],
     ),
     broken(
-        "front-proxy-is-signed-by-the-clusters-ca",
-        "cat $PKI/ca.crt >$PKI/front-proxy-ca.crt; cat $PKI/ca.key >$PKI/front-proxy-ca.key
-         again $PKI/front-proxy-client.crt ca=$PKI/ca",
-        &[("client-ca-is-requestheader-ca", FRONT_PROXY)],
+        "front-proxy-ca-also-holds-the-clusters",
+        "cat $PKI/ca.crt >>$PKI/front-proxy-ca.crt",
+        &[(
+            "client-ca-is-requestheader-ca",
+            "kube-apiserver --requestheader-client-ca-file",
+        )],
     ),
     broken(
         "etcds-ca-is-of-another-cluster",
@@ -49,7 +51,7 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "the-clusters-ca-key-of-another",
         "cat $(other_key) >$PKI/ca.key",
-        &[("key-mismatch", CLUSTER)],
+        &[("key-mismatch", CLUSTER_KEY)],
     ),
     broken(
         "the-clusters-ca-key-readable-by-others",

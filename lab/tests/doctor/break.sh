@@ -61,7 +61,7 @@ again() {
 sign() {
     rm -f $SCRATCH/index* $SCRATCH/request
     : >$SCRATCH/index
-    printf '[ca]\ndefault_ca=a\n[a]\ndatabase=%s/index\nrand_serial=yes\nnew_certs_dir=%s\npolicy=p\nunique_subject=no\n[p]\nCN=optional\nO=optional\n[req]\ndistinguished_name=d\n[d]\n' \
+    printf '[ca]\ndefault_ca=a\n[a]\ndatabase=%s/index\nrand_serial=yes\nnew_certs_dir=%s\npolicy=p\nunique_subject=no\n[p]\nCN=optional\nO=optional\n[req]\ndistinguished_name=d\nstring_mask=default\n[d]\n' \
         $SCRATCH $SCRATCH >$SCRATCH/config
     openssl req -new -config $SCRATCH/config -key "$2" -subj "$3" -out $SCRATCH/request
     openssl ca -batch -notext -preserveDN -config $SCRATCH/config -cert "$1.crt" -keyfile "$1.key" -md "$6" \
@@ -81,7 +81,9 @@ authority() {
 self_signed() {
     printf 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,digitalSignature,keyEncipherment\nsubjectKeyIdentifier=hash\n' \
         >$SCRATCH/extensions
-    openssl req -x509 -new -key "$2" -subj "$3" -days 1 -out $SCRATCH/itself.crt
+    # names as Go writes them, in PrintableString: others would be other names
+    printf '[req]\ndistinguished_name=d\nstring_mask=default\n[d]\n' >$SCRATCH/config
+    openssl req -x509 -new -config $SCRATCH/config -key "$2" -subj "$3" -days 1 -out $SCRATCH/itself.crt
     cp "$2" $SCRATCH/itself.key
     # with its own dates, which `req` cannot set
     sign $SCRATCH/itself "$2" "$3" "$4" "$5" sha256 $SCRATCH/"$1".crt

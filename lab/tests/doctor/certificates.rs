@@ -50,13 +50,13 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "apiserver-by-a-ca-of-the-same-name",
         "authority imposter /CN=kubernetes; again $PKI/apiserver.crt ca=$SCRATCH/imposter",
-        &[("untrusted-issuer", APISERVER)],
+        &[("not-signed-by-ca", APISERVER)],
     ),
     broken(
         "apiserver-by-an-intermediate-that-is-not-there",
         "authority root /CN=kubernetes; authority between /CN=between
          again $PKI/apiserver.crt ca=$SCRATCH/between",
-        &[("untrusted-issuer", APISERVER)],
+        &[("not-signed-by-ca", APISERVER)],
     ),
     broken(
         "apiserver-is-the-kubelet-clients",
@@ -67,7 +67,7 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "apiserver-key-of-another",
         "cat $(other_key) >$PKI/apiserver.key",
-        &[("key-mismatch", APISERVER)],
+        &[("key-mismatch", "/etc/kubernetes/pki/apiserver.key")],
     ),
     broken(
         "apiserver-key-readable-by-others",
@@ -85,7 +85,7 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "kubelet-client-by-etcds-ca",
         "again $PKI/apiserver-kubelet-client.crt ca=$PKI/etcd/ca",
-        &[("untrusted-issuer", KUBELET_CLIENT)],
+        &[("signed-by-other-ca", KUBELET_CLIENT)],
     ),
     broken(
         "kubelet-client-is-for-servers-only",
@@ -100,7 +100,7 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "etcd-client-by-the-clusters-ca",
         "again $PKI/apiserver-etcd-client.crt ca=$PKI/ca",
-        &[("untrusted-issuer", ETCD_CLIENT)],
+        &[("signed-by-other-ca", ETCD_CLIENT)],
     ),
     broken(
         "etcd-client-missing",
@@ -110,7 +110,7 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "etcd-server-of-another-host",
         "again $PKI/etcd/server.crt names=DNS:cp2,DNS:localhost,IP:10.99.0.12 subject=/CN=cp2",
-        &[("name-missing", ETCD_SERVER)],
+        &[("copied-from-another-node", ETCD_SERVER)],
     ),
     broken(
         "etcd-server-expired",
@@ -120,7 +120,7 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "etcd-server-key-of-another",
         "cat $(other_key) >$PKI/etcd/server.key",
-        &[("key-mismatch", ETCD_SERVER)],
+        &[("key-mismatch", "/etc/kubernetes/pki/etcd/server.key")],
     ),
     broken(
         "etcd-peer-is-for-servers-only",
@@ -130,7 +130,7 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "etcd-peer-by-another-etcd-ca",
         "authority elsewhere /CN=etcd-ca; again $PKI/etcd/peer.crt ca=$SCRATCH/elsewhere",
-        &[("untrusted-issuer", ETCD_PEER)],
+        &[("not-signed-by-ca", ETCD_PEER)],
     ),
     broken(
         "healthcheck-expired",
@@ -155,7 +155,7 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "front-proxy-client-by-the-clusters-ca",
         "again $PKI/front-proxy-client.crt ca=$PKI/ca",
-        &[("untrusted-issuer", FRONT_PROXY_CLIENT)],
+        &[("signed-by-other-ca", FRONT_PROXY_CLIENT)],
     ),
     broken(
         "front-proxy-client-with-another-name",

@@ -59,7 +59,7 @@ pub const BREAKAGES: &[Breakage] = &[
          signature=$(printf %s $head.$claims | openssl dgst -sha256 -sign $(other_key) | encode)
          kubectl patch -n default $secret --type merge \
              -p \"{\\\"data\\\":{\\\"token\\\":\\\"$(printf %s $head.$claims.$signature | base64 -w0)\\\"}}\"",
-        &[("token-secret-stale", "Secret default/* data[token]")],
+        &[("token-secret-stale", "Secret default/*")],
     )
     .mended_by(
         "kubectl patch -n default $(cat $SCRATCH/secret) --type merge \
@@ -89,12 +89,12 @@ pub const BREAKAGES: &[Breakage] = &[
         "again $PKI/apiserver.crt key=$(other_key) names=DNS:shop.example out=$SCRATCH/tls.crt
          kubectl create secret generic shop -n default --type kubernetes.io/tls \
              --from-file=tls.crt=$SCRATCH/tls.crt --from-file=tls.key=$PKI/apiserver.key",
-        &[("secret-key-mismatch", "Secret default/shop")],
+        &[("secret-key-mismatch", "Secret default/shop data[tls.crt]")],
     )
     .mended_by("kubectl delete secret shop -n default"),
     broken(
         "an-aggregated-servers-trust-in-an-old-front-proxy",
-        "authority former /CN=former
+        "authority former /CN=kubernetes
          kubectl get configmap -n kube-system extension-apiserver-authentication -o json >$SCRATCH/before.json
          kubectl get configmap -n kube-system extension-apiserver-authentication \
              -o 'jsonpath={.data.client-ca-file}' >$SCRATCH/bundle

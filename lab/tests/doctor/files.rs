@@ -8,12 +8,15 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "empty-key",
         ": >$PKI/front-proxy-client.key",
-        &[("unreadable", "/etc/kubernetes/pki/front-proxy-client.key")],
+        &[(
+            "key-unreadable",
+            "/etc/kubernetes/pki/front-proxy-client.key",
+        )],
     ),
     broken(
         "no-pem-at-all",
         "head -c 900 /dev/urandom >$PKI/etcd/peer.key",
-        &[("unreadable", "/etc/kubernetes/pki/etcd/peer.key")],
+        &[("key-unreadable", "/etc/kubernetes/pki/etcd/peer.key")],
     ),
     broken(
         "a-certificate-cut-short",

@@ -18,7 +18,7 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "admin-by-a-ca-of-the-same-name",
         "authority imposter /CN=kubernetes; user /etc/kubernetes/admin.conf ca=$SCRATCH/imposter",
-        &[("untrusted-issuer", ADMIN)],
+        &[("not-signed-by-ca", ADMIN)],
     )
     .without_api(),
     broken(
@@ -29,7 +29,7 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "controller-manager-by-another-ca",
         "user /etc/kubernetes/controller-manager.conf ca=$PKI/etcd/ca",
-        &[("untrusted-issuer", CONTROLLER_MANAGER)],
+        &[("signed-by-other-ca", CONTROLLER_MANAGER)],
     ),
     broken(
         "controller-manager-is-the-scheduler",
@@ -54,7 +54,7 @@ pub const BREAKAGES: &[Breakage] = &[
     ),
     broken(
         "scheduler-asks-for-a-name-that-nobody-has",
-        "sed -i 's|server: .*|server: https://localhost:6443|' /etc/kubernetes/scheduler.conf",
+        "sed -i 's|server: .*|server: https://api.elsewhere:6443|' /etc/kubernetes/scheduler.conf",
         &[("wrong-server-name", SCHEDULER)],
     ),
     broken(

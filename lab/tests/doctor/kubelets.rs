@@ -49,7 +49,7 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "kubelets-client-ca-is-etcds",
         "sed -i 's|clientCAFile: .*|clientCAFile: /etc/kubernetes/pki/etcd/ca.crt|' /var/lib/kubelet/config.yaml",
-        &[("wrong-authority-file", CONFIGURATION)],
+        &[("wrong-authority-file", "kubelet --client-ca-file")],
     ),
     broken(
         "kubelet-does-not-rotate",

@@ -29,7 +29,8 @@ pub const BREAKAGES: &[Breakage] = &[
         "controller-manager-holds-what-its-kubeconfig-was",
         "user /etc/kubernetes/controller-manager.conf end=300",
         &[("stale-in-memory", "/etc/kubernetes/controller-manager.conf")],
-    ),
+    )
+    .merely_told(),
     broken(
         "scheduler-started-with-a-kubeconfig-that-is-not-there",
         "flag kube-scheduler kubeconfig /etc/kubernetes/none.conf",
@@ -49,7 +50,7 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "front-proxy-lets-in-another-name-only",
         "flag kube-apiserver requestheader-allowed-names aggregator; end_api_server",
-        &[("identity-refused", "/etc/kubernetes/pki/front-proxy-client.crt")],
+        &[("identity-refused", "kube-apiserver --requestheader-allowed-names")],
     )
     .takes_hold("runs kube-apiserver requestheader-allowed-names=aggregator && ! runs kube-apiserver requestheader-allowed-names=front-proxy-client && api_answers")
     .mended_by(
@@ -62,7 +63,7 @@ pub const BREAKAGES: &[Breakage] = &[
         "apiserver-knows-etcd-by-another-ca",
         "cp $PKI/ca.crt $PKI/etcd-ca.crt
          flag kube-apiserver etcd-cafile $PKI/etcd-ca.crt; end_api_server",
-        &[("wrong-authority-file", "/etc/kubernetes/pki/etcd-ca.crt")],
+        &[("copy-of-other-file", "/etc/kubernetes/pki/etcd-ca.crt")],
     )
     .takes_hold("runs kube-apiserver etcd-cafile=$PKI/etcd-ca.crt")
     .without_api()
