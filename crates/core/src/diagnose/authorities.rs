@@ -7,6 +7,7 @@ use super::scene::{Scene, file, named};
 use super::suspects::{Signer, SignerId, Signers, sides};
 use super::trust::bundle_code_of;
 use crate::connections::{Judgement, Place, Side, Slot, SlotId, Use};
+use crate::findings::code;
 use crate::model::{ComponentKind, Inventory, KeyState, Role, Severity};
 use kubepki_x509::Certificate;
 
@@ -83,7 +84,7 @@ fn same_for_clients_and_proxies(scene: &Scene<'_>, ledger: &mut Ledger) {
         };
         ledger.add(
             Draft::new(
-                "client-ca-is-requestheader-ca",
+                code::CLIENT_CA_IS_REQUESTHEADER_CA,
                 severity,
                 &place,
                 format!(
@@ -112,7 +113,7 @@ fn signing_file(scene: &Scene<'_>, inventory: &Inventory, ledger: &mut Ledger) {
         let place = file(&inventory.host, &authority.certificate_path);
         ledger.add(
             Draft::new(
-                "signing-file-bundle",
+                code::SIGNING_FILE_BUNDLE,
                 Severity::Critical,
                 &place,
                 format!(
@@ -188,7 +189,7 @@ fn signer_is_trusted(scene: &Scene<'_>, ledger: &mut Ledger) {
             };
             ledger.add(
                 Draft::new(
-                    "signer-not-trusted",
+                    code::SIGNER_NOT_TRUSTED,
                     Severity::Critical,
                     &place,
                     format!("signs with {}, which kube-apiserver --client-ca-file does not hold", named(ca)),
@@ -223,7 +224,7 @@ fn keys_at_rest(scene: &Scene<'_>, inventory: &Inventory, ledger: &mut Ledger) {
         };
         ledger.add(
             Draft::new(
-                "ca-key-not-needed",
+                code::CA_KEY_NOT_NEEDED,
                 Severity::Warning,
                 &file(&inventory.host, path),
                 format!(
@@ -266,7 +267,7 @@ fn etcd_asks_nobody(scene: &Scene<'_>, inventory: &Inventory, ledger: &mut Ledge
         };
         ledger.add(
             Draft::new(
-                "flag-missing",
+                code::FLAG_MISSING,
                 Severity::Warning,
                 &place,
                 format!("not set: anybody is accepted as a {whom}"),
@@ -349,7 +350,9 @@ fn contradicted(
     ledger: &mut Ledger,
 ) {
     let fits = bundle.iter().any(|ca| SignerId::of(ca) == reference.id);
-    if bundle.is_empty() || fits || !contradicts(reference, place) {
+    // Where nothing but copies speaks for the other CA, none of them is the better witness.
+    let is_seen = signers.certificate(&reference.id).is_some();
+    if bundle.is_empty() || fits || !reference.is_used() || !is_seen {
         return;
     }
     let held: Vec<String> = bundle.iter().map(named).collect();
@@ -370,11 +373,6 @@ fn contradicted(
         .fact(reference.told())
         .mend(format!("{from} the right CA into {}", scene.on_host(place))),
     );
-}
-
-/// Whether something besides bundles speaks for a CA: certificates that it signed, or its key.
-fn contradicts(reference: &Signer, place: &Place) -> bool {
-    reference.is_used() && reference.held_elsewhere(place).is_some()
 }
 
 fn side_of(scene: &Scene<'_>, id: SlotId) -> Option<Side> {

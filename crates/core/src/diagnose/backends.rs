@@ -6,6 +6,7 @@ use super::scene::Scene;
 use super::trust::backend_code;
 use crate::connections::Place;
 use crate::findings;
+use crate::findings::code;
 use crate::model::Severity;
 use crate::model::cluster::{ApiBackend, BackendKind};
 use crate::model::live::ServedFact;
@@ -28,7 +29,7 @@ fn unverified(backend: &ApiBackend, ledger: &mut Ledger) {
         let place = Place::Api(backend.object.clone().whole());
         ledger.add(
             Draft::new(
-                "unverified",
+                code::UNVERIFIED,
                 Severity::Warning,
                 &place,
                 "insecureSkipTLSVerify is set: anybody who answers is believed",
@@ -94,8 +95,8 @@ fn served(scene: &Scene<'_>, backend: &ApiBackend, ledger: &mut Ledger) {
             .mend(format!("put the CA {} into {place}", leaf.issuer()))
         }
         _ => Draft::new(
-            "backend-certificate",
-            severity(backend, "backend-certificate"),
+            code::BACKEND_CERTIFICATE,
+            severity(backend, code::BACKEND_CERTIFICATE),
             &Place::Api(backend.object.clone().whole()),
             format!(
                 "{} presents a certificate that is refused",
@@ -156,7 +157,7 @@ fn unavailable(backend: &ApiBackend, ledger: &mut Ledger) {
     let (code, at) = if message.contains("unknown authority") {
         (backend_code(backend.kind), place)
     } else {
-        ("backend-certificate", whole)
+        (code::BACKEND_CERTIFICATE, whole)
     };
     ledger.add(
         Draft::new(

@@ -15,6 +15,7 @@ use crate::connections::{
     Connection, Credential, Failure, FailureReason, Held, KeyMatch, Material, Place, Side, Slot,
     SlotId,
 };
+use crate::findings::code;
 use crate::model::{ComponentKind, Severity};
 use kubepki_x509::Certificate;
 use kubepki_x509::path::PathError;
@@ -54,16 +55,7 @@ impl<'a> Case<'a> {
 
     /// Who refuses whom, in words.
     pub(super) fn refusal(&self) -> String {
-        match self.failure.side {
-            Side::Server => format!(
-                "{} does not accept {}",
-                self.connection.client, self.connection.server
-            ),
-            Side::Client => format!(
-                "{} does not accept {}",
-                self.connection.server, self.connection.client
-            ),
-        }
+        refusal(self.scene, self.connection, self.failure.side)
     }
 
     fn draft(&self, code: &str, place: &Place, message: impl Into<String>) -> Draft {
@@ -71,6 +63,16 @@ impl<'a> Case<'a> {
             .fact(self.refusal())
             .fails(&self.connection.id)
     }
+}
+
+/// Who refuses whom, in words.
+pub(super) fn refusal(scene: &Scene<'_>, connection: &Connection, side: Side) -> String {
+    let (client, server) = (&connection.client, &connection.server);
+    let (who, whom) = match side {
+        Side::Server => (client, server),
+        Side::Client => (server, client),
+    };
+    format!("{} does not accept {}", scene.party(who), scene.party(whom))
 }
 
 /// What is wrong where a connection fails: mostly one object, seldom two that contradict all others.
@@ -82,15 +84,15 @@ pub(super) fn blame(case: &Case<'_>) -> Vec<Draft> {
         (FailureReason::KeyDiffers, Some(slot), _) => vec![key_differs(case, slot)],
         (FailureReason::Missing(reason), Some(slot), _) => vec![missing(case, slot, reason)],
         (FailureReason::Unusable(reason), Some(slot), _) => vec![
-            case.draft("unreadable", &slot.place, reason)
+            case.draft(code::UNREADABLE, &slot.place, reason)
                 .mend(remedy::renew_slot(case.scene, slot)),
         ],
         (FailureReason::TrustMissing(reason), _, Some(slot)) => vec![
-            case.draft("missing", &slot.place, reason)
+            case.draft(code::MISSING, &slot.place, reason)
                 .mend(trust::put_right(case, slot)),
         ],
         (FailureReason::TrustUnusable(reason), _, Some(slot)) => vec![
-            case.draft("unreadable", &slot.place, reason)
+            case.draft(code::UNREADABLE, &slot.place, reason)
                 .mend(trust::put_right(case, slot)),
         ],
         (FailureReason::Identity { expected, found }, Some(slot), _) => {
@@ -125,7 +127,7 @@ fn path(case: &Case<'_>, error: &PathError) -> Vec<Draft> {
     let draft = match error {
         PathError::Expired { certificate, .. } => {
             let at = certificate.validity().not_after;
-            case.draft("expired", &place, whose(format!("expired at {at}")))
+            case.draft(code::EXPIRED, &place, whose(format!("expired at {at}")))
                 .mend(if certificate.is_ca() {
                     "kubepki renew all --renew-expired-ca".to_owned()
                 } else {
@@ -135,7 +137,7 @@ fn path(case: &Case<'_>, error: &PathError) -> Vec<Draft> {
         PathError::NotYetValid { certificate, .. } => {
             let at = certificate.validity().not_before;
             case.draft(
-                "not-yet-valid",
+                code::NOT_YET_VALID,
                 &place,
                 whose(format!("not valid before {at}")),
             )
@@ -148,18 +150,18 @@ fn path(case: &Case<'_>, error: &PathError) -> Vec<Draft> {
             ..
         } => return trust::unknown_authority(case, error, certificate, rejected),
         PathError::IncompatibleUsage { needed, .. } => case
-            .draft("usage-missing", &place, error.to_string())
+            .draft(code::USAGE_MISSING, &place, error.to_string())
             .fact(format!("it is presented for {needed}"))
             .mend(renew()),
         PathError::NotAuthorizedToSign { certificate } => case
             .draft(
-                "not-a-ca",
+                code::NOT_A_CA,
                 &place,
                 format!("{} is not a CA certificate", named(certificate)),
             )
             .mend(authority_remedy(&place)),
         other => case
-            .draft("path-invalid", &place, other.to_string())
+            .draft(code::PATH_INVALID, &place, other.to_string())
             .mend(renew()),
     };
     vec![draft]
@@ -221,7 +223,7 @@ fn missing(case: &Case<'_>, slot: &Slot, reason: &str) -> Draft {
     if key_is_absent {
         let place = slot.key_place.as_ref().unwrap_or(&slot.place);
         return case
-            .draft("key-missing", place, reason)
+            .draft(code::KEY_MISSING, place, reason)
             .mend(remedy::renew_slot(case.scene, slot));
     }
     let remedy = match slot.renewable_as.as_deref() {
@@ -232,7 +234,7 @@ fn missing(case: &Case<'_>, slot: &Slot, reason: &str) -> Draft {
         ),
         None => remedy::restore(case.scene, &slot.place),
     };
-    case.draft("missing", &slot.place, reason).mend(remedy)
+    case.draft(code::MISSING, &slot.place, reason).mend(remedy)
 }
 
 /// Certificate and key are not a pair: which of the two was changed?
@@ -265,7 +267,7 @@ fn key_differs(case: &Case<'_>, slot: &Slot) -> Draft {
     } else {
         format!("is not the key of the certificate in {other}")
     };
-    case.draft("key-mismatch", &place, message)
+    case.draft(code::KEY_MISMATCH, &place, message)
         .facts(why)
         .mend(remedy::renew_slot(case.scene, slot))
 }

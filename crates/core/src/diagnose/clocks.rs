@@ -2,6 +2,7 @@
 
 use super::draft::{Draft, Ledger};
 use super::scene::Scene;
+use crate::findings::code;
 use crate::model::Severity;
 
 /// kubeadm dates certificates back by five minutes, for clocks that are off by less.
@@ -50,7 +51,7 @@ fn told(scene: &Scene<'_>, host: &str, off: &[(&str, i64)], ledger: &mut Ledger)
     };
     let known = scene.host(host).is_some();
     let draft = Draft::about(
-        "clock-skew",
+        code::CLOCK_SKEW,
         Severity::Warning,
         (*server).to_owned(),
         known.then(|| host.to_owned()),

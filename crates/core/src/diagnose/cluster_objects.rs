@@ -7,6 +7,7 @@ use super::suspects::{Signer, SignerId, Signers};
 use crate::assess::cluster_checks;
 use crate::connections::{Place, Side};
 use crate::findings;
+use crate::findings::code;
 use crate::model::cluster::{
     ApiBundle, ApiCertificate, BundlePurpose, ClusterObservation, RequestState, SigningRequest,
 };
@@ -39,8 +40,8 @@ fn bundle_findings(scene: &Scene<'_>, signers: &Signers, bundle: &ApiBundle, led
             .certificates
             .iter()
             .any(|ca| super::blame::home(scene, ca, None).is_some());
-        if (finding.code == "bundle-expires" && of_host)
-            || (finding.code == "bundle-unreadable" && said)
+        if (finding.code == code::BUNDLE_EXPIRES && of_host)
+            || (finding.code == code::BUNDLE_UNREADABLE && said)
         {
             continue;
         }
@@ -110,16 +111,16 @@ fn stale_code(bundle: &ApiBundle, reference: &Signer) -> Option<&'static str> {
         .iter()
         .any(|ca| ca.subject() == reference.id.name());
     Some(match bundle.purpose {
-        BundlePurpose::KubeRootCa => "root-ca-stale",
-        BundlePurpose::TokenSecretCa => "token-secret-stale",
-        BundlePurpose::ClusterInfo => "cluster-info-stale",
+        BundlePurpose::KubeRootCa => code::ROOT_CA_STALE,
+        BundlePurpose::TokenSecretCa => code::TOKEN_SECRET_STALE,
+        BundlePurpose::ClusterInfo => code::CLUSTER_INFO_STALE,
         BundlePurpose::ExtensionClientCa | BundlePurpose::ExtensionRequestheaderCa => {
-            "authentication-config-stale"
+            code::AUTHENTICATION_CONFIG_STALE
         }
         // An etcd outside of the cluster has a CA of its own.
-        BundlePurpose::EtcdClient if same_name => "etcd-client-stale",
+        BundlePurpose::EtcdClient if same_name => code::ETCD_CLIENT_STALE,
         // Every cluster's CA is called kubernetes: it may be another cluster's.
-        BundlePurpose::Other if same_name => "former-ca-copy",
+        BundlePurpose::Other if same_name => code::FORMER_CA_COPY,
         _ => return None,
     })
 }
@@ -133,7 +134,7 @@ fn former(bundle: &ApiBundle, reference: &Signer, place: &Place, ledger: &mut Le
     let Some(old) = old else { return };
     ledger.add(
         Draft::new(
-            "former-ca-copy",
+            code::FORMER_CA_COPY,
             Severity::Info,
             place,
             format!(
@@ -175,7 +176,7 @@ fn root_ca_everywhere(cluster: &ClusterObservation, ledger: &mut Ledger) {
         let object = ObjectReference::namespaced("ConfigMap", namespace, "kube-root-ca.crt");
         ledger.add(
             Draft::new(
-                "root-ca-stale",
+                code::ROOT_CA_STALE,
                 Severity::Critical,
                 &Place::Api(object),
                 "is not there, and pods of this namespace wait for it",
@@ -210,7 +211,7 @@ fn certificate_findings(scene: &Scene<'_>, certificate: &ApiCertificate, ledger:
 fn kubeadm_certs(place: &Place, ledger: &mut Ledger) {
     ledger.add(
         Draft::new(
-            "kubeadm-certs-left",
+            code::KUBEADM_CERTS_LEFT,
             Severity::Info,
             place,
             "holds the keys of the cluster's CAs, encrypted, for joining control planes",
@@ -227,8 +228,8 @@ fn requests(scene: &Scene<'_>, cluster: &ClusterObservation, ledger: &mut Ledger
     for request in &cluster.requests {
         for finding in cluster_checks::request_findings(request, scene.now()) {
             let code = match finding.code.as_str() {
-                "request-pending" => "request-pending",
-                _ => "request-not-issued",
+                code::REQUEST_PENDING => code::REQUEST_PENDING,
+                _ => code::REQUEST_NOT_ISSUED,
             };
             waiting
                 .entry((code, &request.signer_name, &request.username))
@@ -260,11 +261,11 @@ fn requests(scene: &Scene<'_>, cluster: &ClusterObservation, ledger: &mut Ledger
             host.inventory.authorities.iter().find_map(|authority| {
                 let place = super::scene::file(&host.inventory.host, &authority.certificate_path);
                 ledger
-                    .says(&place, &["signing-file-bundle"])
+                    .says(&place, &[code::SIGNING_FILE_BUNDLE])
                     .then_some(place)
             })
         });
-        if let (Some(bundle), "request-not-issued") = (&bundle, code) {
+        if let (Some(bundle), code::REQUEST_NOT_ISSUED) = (&bundle, code) {
             ledger.append(bundle, &format!("{place} {}", finding.message), None);
             continue;
         }
@@ -275,7 +276,7 @@ fn requests(scene: &Scene<'_>, cluster: &ClusterObservation, ledger: &mut Ledger
             Severity::Info
         };
         let remedy = match code {
-            "request-pending" => format!("kubectl certificate approve {}, once it is clear who asks", newest.object.name),
+            code::REQUEST_PENDING => format!("kubectl certificate approve {}, once it is clear who asks", newest.object.name),
             _ => "look whether kube-controller-manager runs with --cluster-signing-cert-file and --cluster-signing-key-file that fit each other".to_owned(),
         };
         let count = requests.len();
@@ -310,7 +311,7 @@ fn bootstrap(scene: &Scene<'_>, cluster: &ClusterObservation, ledger: &mut Ledge
         let place = Place::Api(info.object.clone().whole());
         ledger.add(
             Draft::new(
-                "cluster-info-unsigned",
+                code::CLUSTER_INFO_UNSIGNED,
                 Severity::Warning,
                 &place,
                 format!("not signed for bootstrap token {}", token.id),

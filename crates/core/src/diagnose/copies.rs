@@ -4,6 +4,7 @@
 use super::draft::{Draft, Ledger};
 use super::scene::{Scene, place_of};
 use crate::connections::{Place, Slot, Use};
+use crate::findings::code;
 use crate::layouts::{CommonNameRule, KUBEADM};
 use crate::model::{Entry, Inventory, Role, Severity};
 use kubepki_x509::{Certificate, GeneralName};
@@ -95,7 +96,7 @@ pub(super) fn check(scene: &Scene<'_>, ledger: &mut Ledger) {
             let own = own_name(inventory);
             ledger.add(
                 Draft::new(
-                    "copied-from-another-node",
+                    code::COPIED_FROM_ANOTHER_NODE,
                     Severity::Critical,
                     &place,
                     format!(
@@ -167,9 +168,9 @@ fn twin(scene: &Scene<'_>, inventory: &Inventory, certificate: &Certificate) -> 
 pub(super) fn draft(scene: &Scene<'_>, slot: &Slot, original: &Place) -> Draft {
     let elsewhere = original.host() != slot.place.host();
     let code = if elsewhere {
-        "copied-from-another-node"
+        code::COPIED_FROM_ANOTHER_NODE
     } else {
-        "copy-of-other-file"
+        code::COPY_OF_OTHER_FILE
     };
     let original = if elsewhere {
         match original.host() {

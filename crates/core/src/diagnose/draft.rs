@@ -3,7 +3,10 @@
 use super::report::DiagnosisFinding;
 use crate::connections::Place;
 use crate::model::Severity;
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
+
+/// How the fact begins that says which CA is meant: one such fact is enough.
+pub(super) const EXPECTED: &str = "expected is the CA ";
 
 /// A finding being written.
 #[derive(Clone, Debug)]
@@ -78,6 +81,28 @@ impl Draft {
         self
     }
 
+    fn about_what(&self) -> Object {
+        (self.host.clone(), self.object.clone())
+    }
+
+    /// Takes over what another draft about the same knows.
+    fn absorb(&mut self, other: Self) {
+        self.severity = self.severity.max(other.severity);
+        if self.remedy.is_empty() {
+            self.remedy = other.remedy;
+        }
+        for fact in other.evidence {
+            let is_reference = fact.starts_with(EXPECTED);
+            let told = |known: &String| known.starts_with(EXPECTED);
+            if !(is_reference && self.evidence.iter().any(told)) {
+                add_once(&mut self.evidence, &fact);
+            }
+        }
+        for connection in other.connections {
+            add_once(&mut self.connections, &connection);
+        }
+    }
+
     /// A connection that fails because of it.
     #[must_use]
     pub(super) fn fails(mut self, connection: &str) -> Self {
@@ -88,37 +113,34 @@ impl Draft {
     }
 }
 
-/// What a consequence said, and the connections that it broke.
-type Fact = (String, Vec<String>);
-
 /// Everything found, one for each host, object and code, in the order in which it came.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     drafts: Vec<Draft>,
+    /// Where the drafts of a host's object are: an API may hold tens of thousands of objects.
+    by_object: HashMap<Object, Vec<usize>>,
 }
+
+/// A host and what lies on it.
+type Object = (Option<String>, String);
 
 impl Ledger {
     /// Adds a draft, or to the one that says the same: the first one's sentence stays.
     pub(super) fn add(&mut self, draft: Draft) {
-        let known = self.drafts.iter_mut().find(|known| {
-            known.code == draft.code && known.object == draft.object && known.host == draft.host
-        });
-        let Some(known) = known else {
-            self.drafts.push(draft);
-            return;
-        };
-        known.severity = known.severity.max(draft.severity);
-        if known.remedy.is_empty() {
-            known.remedy = draft.remedy;
-        }
-        for fact in draft.evidence {
-            if !known.evidence.contains(&fact) {
-                known.evidence.push(fact);
-            }
-        }
-        for connection in draft.connections {
-            if !known.connections.contains(&connection) {
-                known.connections.push(connection);
+        let positions = self.by_object.entry(draft.about_what()).or_default();
+        let known = positions
+            .iter()
+            .copied()
+            .find(|position| {
+                let known = self.drafts.get(*position);
+                known.is_some_and(|known| known.code == draft.code)
+            })
+            .and_then(|position| self.drafts.get_mut(position));
+        match known {
+            Some(known) => known.absorb(draft),
+            None => {
+                positions.push(self.drafts.len());
+                self.drafts.push(draft);
             }
         }
     }
@@ -130,61 +152,50 @@ impl Ledger {
         }
     }
 
-    /// Whether one of these codes was found for an object.
-    pub(super) fn says(&self, place: &Place, codes: &[&str]) -> bool {
-        self.says_of(place.host(), &place.to_string(), codes)
+    fn of(&self, place: &Place) -> impl Iterator<Item = &Draft> {
+        let positions = self.by_object.get(&object(place));
+        let positions = positions.map(Vec::as_slice).unwrap_or_default();
+        positions
+            .iter()
+            .filter_map(|position| self.drafts.get(*position))
     }
 
-    /// The same by host and text.
-    pub(super) fn says_of(&self, host: Option<&str>, object: &str, codes: &[&str]) -> bool {
-        self.drafts.iter().any(|draft| {
-            draft.host.as_deref() == host
-                && draft.object == object
-                && codes.contains(&draft.code.as_str())
-        })
+    /// Whether one of these codes was found for an object.
+    pub(super) fn says(&self, place: &Place, codes: &[&str]) -> bool {
+        self.of(place)
+            .any(|draft| codes.contains(&draft.code.as_str()))
     }
 
     /// Whether anything of this severity or above was found for an object.
     pub(super) fn blames(&self, place: &Place, severity: Severity) -> bool {
-        let object = place.to_string();
-        self.drafts.iter().any(|draft| {
-            draft.host.as_deref() == place.host()
-                && draft.object == object
-                && draft.severity >= severity
-        })
+        self.of(place).any(|draft| draft.severity >= severity)
     }
 
     /// Adds a fact and a connection to what was found for an object; false when nothing was.
     pub(super) fn append(&mut self, place: &Place, fact: &str, connection: Option<&str>) -> bool {
-        let object = place.to_string();
-        let mut found = false;
-        for draft in &mut self.drafts {
-            if draft.host.as_deref() != place.host() || draft.object != object {
-                continue;
-            }
-            found = true;
-            if !draft.evidence.iter().any(|known| known == fact) {
-                draft.evidence.push(fact.to_owned());
-            }
-            if let Some(connection) = connection
-                && !draft.connections.iter().any(|known| known == connection)
-            {
-                draft.connections.push(connection.to_owned());
+        let positions = self.by_object.get(&object(place));
+        let positions = positions.map(Vec::as_slice).unwrap_or_default();
+        for position in positions {
+            if let Some(draft) = self.drafts.get_mut(*position) {
+                add_once(&mut draft.evidence, fact);
+                if let Some(connection) = connection {
+                    add_once(&mut draft.connections, connection);
+                }
             }
         }
-        found
+        !positions.is_empty()
     }
 
-    /// Adds a fact to whatever breaks a connection.
-    pub(super) fn note(&mut self, connection: &str, fact: &str) {
+    /// Adds a fact to whatever breaks a connection, unless one that begins the same was told.
+    pub(super) fn note(&mut self, connection: &str, beginning: &str, rest: &str) {
         for draft in &mut self.drafts {
             let breaks = draft.connections.iter().any(|id| id == connection);
-            // One such fact tells enough.
-            let prefix = fact.split(':').next().unwrap_or(fact);
-            let kind = prefix.split(' ').take(3).collect::<Vec<_>>().join(" ");
-            let told = draft.evidence.iter().any(|known| known.starts_with(&kind));
+            let told = draft
+                .evidence
+                .iter()
+                .any(|known| known.starts_with(beginning));
             if breaks && !told {
-                draft.evidence.push(fact.to_owned());
+                draft.evidence.push(format!("{beginning}{rest}"));
             }
         }
     }
@@ -192,38 +203,33 @@ impl Ledger {
     /// What is left of one object when a graver reason explains the rest: where one of `roots` was
     /// found for an object, its findings with one of `consequences` become facts of that one.
     pub(super) fn fold(&mut self, roots: &[&str], consequences: &[&str]) {
-        let mut facts: BTreeMap<(Option<String>, String), Vec<Fact>> = BTreeMap::new();
-        let key = |draft: &Draft| (draft.host.clone(), draft.object.clone());
-        let rooted: Vec<_> = self
+        let is_root = |draft: &Draft| roots.contains(&draft.code.as_str());
+        let rooted: HashSet<Object> = self
             .drafts
             .iter()
-            .filter(|draft| roots.contains(&draft.code.as_str()))
-            .map(key)
+            .filter(|draft| is_root(draft))
+            .map(Draft::about_what)
             .collect();
-        self.drafts.retain(|draft| {
-            let folds = consequences.contains(&draft.code.as_str()) && rooted.contains(&key(draft));
-            if folds {
-                facts
-                    .entry(key(draft))
-                    .or_default()
-                    .push((draft.message.clone(), draft.connections.clone()));
-            }
-            !folds
-        });
-        for draft in &mut self.drafts {
-            if !roots.contains(&draft.code.as_str()) {
-                continue;
-            }
-            for (message, connections) in facts.remove(&key(draft)).unwrap_or_default() {
-                if !draft.evidence.contains(&message) {
-                    draft.evidence.push(message);
-                }
-                for connection in connections {
-                    if !draft.connections.contains(&connection) {
-                        draft.connections.push(connection);
-                    }
+        let (folded, kept) = std::mem::take(&mut self.drafts)
+            .into_iter()
+            .partition(|draft| {
+                consequences.contains(&draft.code.as_str()) && rooted.contains(&draft.about_what())
+            });
+        let folded: Vec<Draft> = folded;
+        self.drafts = kept;
+        for draft in self.drafts.iter_mut().filter(|draft| is_root(draft)) {
+            let object = draft.about_what();
+            for consequence in folded.iter().filter(|folded| folded.about_what() == object) {
+                add_once(&mut draft.evidence, &consequence.message);
+                for connection in &consequence.connections {
+                    add_once(&mut draft.connections, connection);
                 }
             }
+        }
+        self.by_object.clear();
+        for (position, draft) in self.drafts.iter().enumerate() {
+            let positions = self.by_object.entry(draft.about_what()).or_default();
+            positions.push(position);
         }
     }
 
@@ -254,5 +260,15 @@ impl Ledger {
                 .then_with(|| one.code.cmp(&other.code))
         });
         findings
+    }
+}
+
+fn object(place: &Place) -> Object {
+    (place.host().map(ToOwned::to_owned), place.to_string())
+}
+
+fn add_once(list: &mut Vec<String>, item: &str) {
+    if !list.iter().any(|known| known == item) {
+        list.push(item.to_owned());
     }
 }

@@ -3,6 +3,7 @@
 use super::draft::{Draft, Ledger};
 use super::scene::{Scene, named};
 use crate::connections::Place;
+use crate::findings::code;
 use crate::model::Severity;
 use crate::model::live::ServedFact;
 use kubepki_x509::path::ServerName;
@@ -55,7 +56,7 @@ fn one(scene: &Scene<'_>, fact: &ServedFact, leaf: &Certificate, ledger: &mut Le
     let thresholds = &scene.options.thresholds;
     match validity.state(scene.now()) {
         ValidityState::Expired => ledger.add(draft(
-            "expired",
+            code::EXPIRED,
             Severity::Critical,
             format!(
                 "serves a certificate that expired at {}",
@@ -63,7 +64,7 @@ fn one(scene: &Scene<'_>, fact: &ServedFact, leaf: &Certificate, ledger: &mut Le
             ),
         )),
         ValidityState::NotYetValid => ledger.add(draft(
-            "not-yet-valid",
+            code::NOT_YET_VALID,
             Severity::Critical,
             format!(
                 "serves a certificate that is not valid before {}",
@@ -71,7 +72,7 @@ fn one(scene: &Scene<'_>, fact: &ServedFact, leaf: &Certificate, ledger: &mut Le
             ),
         )),
         ValidityState::Valid if left < thresholds.warn => ledger.add(draft(
-            "expires-soon",
+            code::EXPIRES_SOON,
             if left < thresholds.critical {
                 Severity::Critical
             } else {
@@ -92,7 +93,7 @@ fn one(scene: &Scene<'_>, fact: &ServedFact, leaf: &Certificate, ledger: &mut Le
         && !name.matches(&leaf.subject_alt_names())
     {
         ledger.add(draft(
-            "served-certificate",
+            code::SERVED_CERTIFICATE,
             Severity::Warning,
             format!("serves {}, which is not for {name}", leaf.subject()),
         ));

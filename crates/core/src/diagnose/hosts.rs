@@ -9,6 +9,7 @@ use super::scene::{Scene, file, place_of};
 use super::suspects::{SignerId, Signers};
 use crate::assess::checks;
 use crate::connections::{Place, Side};
+use crate::findings::code;
 use crate::model::{Authority, Entry, Finding, Inventory, Role, Severity};
 
 /// Findings of every host's inventory.
@@ -42,14 +43,14 @@ fn entry_findings(
     for finding in checks::entry(inventory, entry, scene.now(), thresholds) {
         let place = match finding.code.as_str() {
             // Where the doctor has said of a certificate what is wrong, its file is explained.
-            "missing" if ledger.says(&place, &["missing", "broken-link"]) => continue,
-            "unreadable" if entry.chain.is_empty() && is_broken_link(entry) => {
+            code::MISSING if ledger.says(&place, &[code::MISSING, code::BROKEN_LINK]) => continue,
+            code::UNREADABLE if entry.chain.is_empty() && is_broken_link(entry) => {
                 ledger.add(broken_link(scene, inventory, entry, &place, &finding));
                 continue;
             }
             // Who is to blame for these was said where connections fail; here they count only when
             // the certificate is the one that contradicts all others.
-            "not-signed-by-ca" | "signed-by-other-ca" => {
+            code::NOT_SIGNED_BY_CA | code::SIGNED_BY_OTHER_CA => {
                 if ledger.blames(&place, Severity::Critical) || !contradicts(scene, signers, entry)
                 {
                     continue;
@@ -57,17 +58,17 @@ fn entry_findings(
                 place.clone()
             }
             // Told once for the CA: `lifetimes`.
-            "outlives-ca" => continue,
-            "key-mismatch" if key_is_blamed(entry, &inventory.host, ledger) => continue,
-            "key-missing" => key_place(entry, &inventory.host).unwrap_or_else(|| place.clone()),
-            "key-unreadable" | "key-readable-by-others" => {
+            code::OUTLIVES_CA => continue,
+            code::KEY_MISMATCH if key_is_blamed(entry, &inventory.host, ledger) => continue,
+            code::KEY_MISSING => key_place(entry, &inventory.host).unwrap_or_else(|| place.clone()),
+            code::KEY_UNREADABLE | code::KEY_READABLE_BY_OTHERS => {
                 key_place(entry, &inventory.host).unwrap_or_else(|| place.clone())
             }
             // The kubeconfig is the object, also where it only names the certificate.
-            "ca-data-stale" => {
+            code::CA_DATA_STALE => {
                 let path = entry.kubeconfig.as_deref().unwrap_or(entry.holder.path());
                 let place = file(&inventory.host, path);
-                if ledger.says(&place, &["wrong-ca-data"]) || ca_is_blamed(inventory, ledger) {
+                if ledger.says(&place, &[code::WRONG_CA_DATA]) || ca_is_blamed(inventory, ledger) {
                     continue;
                 }
                 place
@@ -83,11 +84,11 @@ fn entry_findings(
 fn mend(scene: &Scene<'_>, inventory: &Inventory, entry: &Entry, finding: &Finding) -> String {
     let host = &inventory.host;
     match finding.code.as_str() {
-        "key-readable-by-others" => {
+        code::KEY_READABLE_BY_OTHERS => {
             let path = entry.holder.key_path().unwrap_or(entry.holder.path());
             remedy::on(scene, host, format!("chmod 600 {}", path.display()))
         }
-        "bootstrap-token" => remedy::on(
+        code::BOOTSTRAP_TOKEN => remedy::on(
             scene,
             host,
             format!(
@@ -95,9 +96,11 @@ fn mend(scene: &Scene<'_>, inventory: &Inventory, entry: &Entry, finding: &Findi
                 entry.holder.path().display()
             ),
         ),
-        "missing" => remedy::on(scene, host, format!("kubepki init --only {}", entry.name)),
-        "ca-data-stale" => remedy::on(scene, host, format!("kubepki renew {} --force", entry.name)),
-        "weak-key" => remedy::on(
+        code::MISSING => remedy::on(scene, host, format!("kubepki init --only {}", entry.name)),
+        code::CA_DATA_STALE => {
+            remedy::on(scene, host, format!("kubepki renew {} --force", entry.name))
+        }
+        code::WEAK_KEY => remedy::on(
             scene,
             host,
             format!("kubepki renew {} --key-type ecdsa:p256", entry.name),
@@ -119,31 +122,37 @@ fn authority_findings(
     for finding in checks::authority(authority, scene.now(), thresholds) {
         let key = || authority.key_path.as_deref().map(|path| file(host, path));
         let place = match finding.code.as_str() {
-            "expired" | "expires-soon" | "not-yet-valid" | "weak-key" | "weak-signature"
+            code::EXPIRED
+            | code::EXPIRES_SOON
+            | code::NOT_YET_VALID
+            | code::WEAK_KEY
+            | code::WEAK_SIGNATURE
                 if is_copy(inventory, authority) =>
             {
                 continue;
             }
-            "missing" if ledger.says(&place, &["missing"]) => continue,
-            "unreadable" if ledger.says(&place, &["unreadable"]) => continue,
-            "key-readable-by-others" | "key-unreadable" => key().unwrap_or_else(|| place.clone()),
+            code::MISSING if ledger.says(&place, &[code::MISSING]) => continue,
+            code::UNREADABLE if ledger.says(&place, &[code::UNREADABLE]) => continue,
+            code::KEY_READABLE_BY_OTHERS | code::KEY_UNREADABLE => {
+                key().unwrap_or_else(|| place.clone())
+            }
             // The rest of the cluster speaks for the certificate: then the key is the wrong one.
-            "key-mismatch" if is_reference(signers, authority) => {
+            code::KEY_MISMATCH if is_reference(signers, authority) => {
                 key().unwrap_or_else(|| place.clone())
             }
             _ => place.clone(),
         };
         let remedy = match finding.code.as_str() {
-            "expired" => remedy::on(
+            code::EXPIRED => remedy::on(
                 scene,
                 host,
                 "kubepki renew all --renew-expired-ca".to_owned(),
             ),
-            "expires-soon" => {
+            code::EXPIRES_SOON => {
                 "plan the rotation of this CA: everything that it signed ends with it".to_owned()
             }
-            "key-readable-by-others" => remedy::on(scene, host, format!("chmod 600 {place}")),
-            "missing" | "unreadable" | "key-mismatch" | "not-a-ca" => {
+            code::KEY_READABLE_BY_OTHERS => remedy::on(scene, host, format!("chmod 600 {place}")),
+            code::MISSING | code::UNREADABLE | code::KEY_MISMATCH | code::NOT_A_CA => {
                 remedy::restore(scene, &place)
             }
             _ => format!("replace the CA {place}"),
@@ -199,7 +208,7 @@ fn broken_link(
     finding: &Finding,
 ) -> Draft {
     Draft::new(
-        "broken-link",
+        code::BROKEN_LINK,
         Severity::Critical,
         place,
         finding.message.clone(),
@@ -215,7 +224,7 @@ fn key_place(entry: &Entry, host: &str) -> Option<Place> {
 }
 
 fn key_is_blamed(entry: &Entry, host: &str, ledger: &Ledger) -> bool {
-    key_place(entry, host).is_some_and(|place| ledger.says(&place, &["key-mismatch"]))
+    key_place(entry, host).is_some_and(|place| ledger.says(&place, &[code::KEY_MISMATCH]))
 }
 
 /// Whether the bundle that kubeconfigs are compared with is itself wrong.

@@ -4,6 +4,7 @@ use super::draft::{Draft, Ledger};
 use super::remedy;
 use super::scene::{Scene, file, named, place_of};
 use crate::connections::Place;
+use crate::findings::code;
 use crate::model::{Entry, Severity};
 use std::collections::BTreeMap;
 
@@ -39,7 +40,7 @@ fn authorities(scene: &Scene<'_>, ledger: &mut Ledger) {
             let other = file(&inventory.host, &other.certificate_path);
             ledger.add(
                 Draft::new(
-                    "same-key-two-authorities",
+                    code::SAME_KEY_TWO_AUTHORITIES,
                     Severity::Warning,
                     &place,
                     format!(
@@ -81,7 +82,7 @@ fn leafs(scene: &Scene<'_>, ledger: &mut Ledger) {
             let host = place.host().unwrap_or_default();
             ledger.add(
                 Draft::new(
-                    "shared-key",
+                    code::SHARED_KEY,
                     Severity::Info,
                     place,
                     format!("has the same key as {}", where_else(scene, place, first)),

@@ -6,6 +6,7 @@ use super::remedy;
 use super::scene::{Scene, place_of};
 use crate::assess::renewable::is_self_made;
 use crate::connections::Place;
+use crate::findings::code;
 use crate::model::{Component, ComponentKind, Holder, Inventory, Role, Severity};
 use std::path::Path;
 
@@ -42,7 +43,7 @@ fn rotation(scene: &Scene<'_>, inventory: &Inventory, kubelet: &Component, ledge
         "rotateCertificates is not set: the kubelet does not renew its client certificate"
     };
     ledger.add(
-        Draft::new("rotation-off", severity, &place, message).mend(remedy::on(
+        Draft::new(code::ROTATION_OFF, severity, &place, message).mend(remedy::on(
             scene,
             &inventory.host,
             "set rotateCertificates: true and restart the kubelet".to_owned(),
@@ -77,7 +78,7 @@ fn serving(scene: &Scene<'_>, inventory: &Inventory, ledger: &mut Ledger) {
     }
     ledger.add(
         Draft::new(
-            "self-signed-serving",
+            code::SELF_SIGNED_SERVING,
             Severity::Info,
             &place,
             "is signed by itself, so whoever calls the kubelet cannot verify it",

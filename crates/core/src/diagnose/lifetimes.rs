@@ -5,6 +5,7 @@ use super::draft::{Draft, Ledger};
 use super::remedy;
 use super::scene::{Scene, file, place_of};
 use crate::connections::Place;
+use crate::findings::code;
 use crate::model::{Entry, Inventory, Severity};
 use jiff::SignedDuration;
 use kubepki_x509::{Certificate, ValidityState};
@@ -56,7 +57,7 @@ fn families(inventory: &Inventory) -> Vec<Family<'_>> {
 
 fn judge(scene: &Scene<'_>, host: &str, family: &Family<'_>, ledger: &mut Ledger) {
     let end = family.authority.validity().not_after;
-    let said = ["expired", "expires-soon", "not-yet-valid"];
+    let said = [code::EXPIRED, code::EXPIRES_SOON, code::NOT_YET_VALID];
     let valid = family.authority.validity().state(scene.now()) == ValidityState::Valid;
     if !valid || ledger.says(&family.place, &said) {
         return;
@@ -74,7 +75,7 @@ fn judge(scene: &Scene<'_>, host: &str, family: &Family<'_>, ledger: &mut Ledger
             family.name
         );
         ledger.add(
-            Draft::new("outlives-ca", Severity::Warning, &place, message).mend(remedy::renew(
+            Draft::new(code::OUTLIVES_CA, Severity::Warning, &place, message).mend(remedy::renew(
                 scene,
                 host,
                 &entry.name,
@@ -112,7 +113,7 @@ fn judge(scene: &Scene<'_>, host: &str, family: &Family<'_>, ledger: &mut Ledger
     });
     ledger.add(
         Draft::new(
-            "ca-ends-before-leafs",
+            code::CA_ENDS_BEFORE_LEAFS,
             Severity::Warning,
             &family.place,
             message,

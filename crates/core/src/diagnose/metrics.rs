@@ -6,6 +6,7 @@ use super::draft::{Draft, Ledger};
 use super::remedy::{self, ComponentWord};
 use super::scene::{Scene, moment, place_of};
 use crate::connections::Place;
+use crate::findings::code;
 use crate::model::live::LiveObservation;
 use crate::model::{ComponentKind, Entry, Inventory, Role, Severity};
 use jiff::{SignedDuration, Timestamp};
@@ -93,7 +94,7 @@ fn in_memory(
     let expired = held < scene.now();
     let (code, severity, message) = if expired {
         (
-            "expired-in-memory",
+            code::EXPIRED_IN_MEMORY,
             Severity::Critical,
             format!(
                 "the kubelet still holds a certificate that expired at {}, and the file is good until {end}",
@@ -102,7 +103,7 @@ fn in_memory(
         )
     } else {
         (
-            "not-taken-up",
+            code::NOT_TAKEN_UP,
             Severity::Warning,
             format!(
                 "the kubelet still holds another certificate, until {}, and the file's is good until {end}",
@@ -161,7 +162,7 @@ fn renewal(
         return;
     }
     ledger.add(
-        Draft::new("renewal-fails", Severity::Warning, &place, message)
+        Draft::new(code::RENEWAL_FAILS, Severity::Warning, &place, message)
             .fact(format!("it ends at {}", validity.not_after))
             .mend(format!(
                 "look for its requests (kubectl get certificatesigningrequests), or {}",
@@ -195,7 +196,7 @@ fn endings(inventory: &Inventory, live: &LiveObservation, ledger: &mut Ledger) {
         let hours = bound / 3600.0;
         ledger.add(
             Draft::new(
-                "clients-about-to-expire",
+                code::CLIENTS_ABOUT_TO_EXPIRE,
                 Severity::Info,
                 &place,
                 format!(

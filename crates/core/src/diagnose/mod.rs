@@ -11,6 +11,7 @@ mod clocks;
 mod cluster_objects;
 mod copies;
 mod draft;
+mod endpoint_reports;
 mod endpoints;
 mod evidence;
 mod hosts;
@@ -33,11 +34,14 @@ mod trust;
 mod wire;
 
 pub use evidence::{Evidence, HostEvidence};
-pub use report::{ConnectionReport, Diagnosis, DiagnosisFinding, IgnoredFinding, State, Where};
+pub use report::{
+    ConnectionReport, Diagnosis, DiagnosisFinding, EndpointReport, IgnoredFinding, State, Where,
+};
 pub use selection::AcceptedRisk;
 
 use crate::assess::Thresholds;
 use crate::connections::{Material, Verdict, derive, verify_all};
+use crate::findings::code;
 use blame::{Case, blame};
 use draft::Ledger;
 use jiff::Timestamp;
@@ -47,21 +51,21 @@ use suspects::Signers;
 
 /// What explains the rest that is wrong with one object…
 const ROOTS: &[&str] = &[
-    "swapped-files",
-    "copy-of-other-file",
-    "copied-from-another-node",
-    "wrong-authority-file",
-    "not-a-ca",
+    code::SWAPPED_FILES,
+    code::COPY_OF_OTHER_FILE,
+    code::COPIED_FROM_ANOTHER_NODE,
+    code::WRONG_AUTHORITY_FILE,
+    code::NOT_A_CA,
 ];
 /// … and what is explained by it.
 const CONSEQUENCES: &[&str] = &[
-    "key-mismatch",
-    "not-signed-by-ca",
-    "signed-by-other-ca",
-    "untrusted-issuer",
-    "usage-missing",
-    "name-missing",
-    "identity-refused",
+    code::KEY_MISMATCH,
+    code::NOT_SIGNED_BY_CA,
+    code::SIGNED_BY_OTHER_CA,
+    code::UNTRUSTED_ISSUER,
+    code::USAGE_MISSING,
+    code::NAME_MISSING,
+    code::IDENTITY_REFUSED,
 ];
 
 /// How to judge.
@@ -113,8 +117,8 @@ pub fn diagnose(evidence: &Evidence<'_>, options: &DiagnoseOptions<'_>) -> Diagn
     people::check(&scene, &mut ledger);
     clocks::check(&scene, &mut ledger);
     refused::check(&scene, &loaded, &loaded_verdicts, &mut ledger);
-    ledger.fold(&["not-a-ca"], &["wrong-authority-file"]);
-    ledger.fold(&["broken-link"], &["missing", "unreadable"]);
+    ledger.fold(&[code::NOT_A_CA], &[code::WRONG_AUTHORITY_FILE]);
+    ledger.fold(&[code::BROKEN_LINK], &[code::MISSING, code::UNREADABLE]);
     ledger.fold(ROOTS, CONSEQUENCES);
 
     let connections = scene
@@ -137,6 +141,7 @@ pub fn diagnose(evidence: &Evidence<'_>, options: &DiagnoseOptions<'_>) -> Diagn
         api_server: evidence.cluster.map(|cluster| cluster.server.clone()),
         evaluated_at: options.now,
         connections,
+        endpoints: endpoint_reports::reports(evidence, options.now),
         findings,
         ignored,
         gaps: gaps(evidence),
@@ -169,5 +174,6 @@ fn gaps(evidence: &Evidence<'_>) -> Vec<crate::model::Gap> {
         .cluster
         .into_iter()
         .flat_map(|cluster| &cluster.gaps);
-    hosts.chain(cluster).cloned().collect()
+    let endpoints = endpoint_reports::gaps(evidence);
+    hosts.chain(cluster).cloned().chain(endpoints).collect()
 }

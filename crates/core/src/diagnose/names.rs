@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::remedy;
 use super::scene::leaf;
 use crate::connections::{AskedName, Place, Slot};
+use crate::findings::code;
 use crate::layouts::{CommonNameRule, KUBEADM};
 use crate::model::{ComponentKind, Severity};
 use kubepki_x509::path::{PathError, ServerName};
@@ -76,7 +77,7 @@ fn lacking(
         ),
         _ => remedy::renew_slot(case.scene, slot),
     };
-    Draft::new("name-missing", Severity::Critical, &slot.place, message)
+    Draft::new(code::NAME_MISSING, Severity::Critical, &slot.place, message)
         .fact(format!("it is for {held}"))
         .mend(remedy)
 }
@@ -177,8 +178,8 @@ fn wrong_address(asker: &AskedName, certificate: &Certificate) -> Draft {
     let held = listed(certificate);
     let place = &asker.asked_by;
     let code = match place {
-        Place::KubeconfigCluster { .. } => "wrong-server-name",
-        _ => "name-missing",
+        Place::KubeconfigCluster { .. } => code::WRONG_SERVER_NAME,
+        _ => code::NAME_MISSING,
     };
     let remedy = match place {
         Place::KubeconfigCluster { path, cluster, .. } => format!(
@@ -225,7 +226,7 @@ fn foreign_node(case: &Case<'_>, slot: &Slot, certificate: &Certificate) -> Opti
     };
     Some(
         Draft::new(
-            "copied-from-another-node",
+            code::COPIED_FROM_ANOTHER_NODE,
             Severity::Critical,
             &slot.place,
             format!(
@@ -297,7 +298,7 @@ pub(super) fn identity(case: &Case<'_>, slot: &Slot, expected: &str, found: &str
     {
         return fails(
             Draft::new(
-                "identity-refused",
+                code::IDENTITY_REFUSED,
                 Severity::Critical,
                 place,
                 format!("accepts {expected} only, and {} is {found}", slot.place),
@@ -310,7 +311,7 @@ pub(super) fn identity(case: &Case<'_>, slot: &Slot, expected: &str, found: &str
     }
     fails(
         Draft::new(
-            "identity-refused",
+            code::IDENTITY_REFUSED,
             Severity::Critical,
             &slot.place,
             format!("is {found}, expected {expected}"),

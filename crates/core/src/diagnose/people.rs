@@ -3,6 +3,7 @@
 use super::draft::{Draft, Ledger};
 use super::remedy;
 use super::scene::{Scene, place_of};
+use crate::findings::code;
 use crate::model::{Holder, Severity};
 use jiff::SignedDuration;
 
@@ -38,7 +39,7 @@ pub(super) fn check(scene: &Scene<'_>, ledger: &mut Ledger) {
             let place = place_of(&host.inventory.host, entry);
             ledger.add(
                 Draft::new(
-                    "system-masters",
+                    code::SYSTEM_MASTERS,
                     severity,
                     &place,
                     format!(

@@ -6,6 +6,7 @@ use super::scene::Scene;
 use super::suspects::sides;
 use super::wire;
 use crate::connections::{Connection, Held, Material, Place, Side, Slot, SlotId, Verdict};
+use crate::findings::code;
 use crate::model::Severity;
 
 /// What the wire adds to what files and processes tell.
@@ -24,16 +25,20 @@ pub(super) fn check(
         let attempts = wire::attempts(scene, connection);
         let Some((side, reason)) = wire::refused(&attempts) else {
             if !attempts.is_empty() && !disk.holds() {
-                let fact = format!(
-                    "over the wire {} still holds: its processes go on with what they have read before",
+                let rest = format!(
+                    "{} still holds: its processes go on with what they have read before",
                     connection.id
                 );
-                ledger.note(&connection.id, &fact);
+                ledger.note(&connection.id, "over the wire ", &rest);
             }
             continue;
         };
         if !disk.holds() || !now.holds() || is_blamed(scene, connection, ledger) {
-            ledger.note(&connection.id, &format!("over the wire: {reason}"));
+            ledger.note(
+                &connection.id,
+                "over the wire ",
+                &format!("as well: {reason}"),
+            );
             continue;
         }
         ledger.add(refusal(scene, loaded, connection, side, &reason));
@@ -84,16 +89,7 @@ fn refusal(
             _ => None,
         }
     });
-    let whom = match side {
-        Side::Server => format!(
-            "{} does not accept {}",
-            connection.client, connection.server
-        ),
-        Side::Client => format!(
-            "{} does not accept {}",
-            connection.server, connection.client
-        ),
-    };
+    let whom = super::blame::refusal(scene, connection, side);
     if let Some((_, slot, why)) = unseen {
         return in_memory(scene, slot, &why)
             .fact(format!("over the wire: {reason}"))
@@ -102,7 +98,7 @@ fn refusal(
     }
     let place = object(scene, connection, side, presents);
     Draft::new(
-        "connection-fails",
+        code::CONNECTION_FAILS,
         Severity::Critical,
         &place,
         format!("{whom} over the wire, and the files do not say why: {reason}"),
@@ -114,10 +110,13 @@ fn refusal(
 
 fn in_memory(scene: &Scene<'_>, slot: &Slot, why: &str) -> Draft {
     let draft = Draft::new(
-        "stale-in-memory",
+        code::STALE_IN_MEMORY,
         Severity::Critical,
         &slot.place,
-        format!("{} does not hold what the file does", slot.party),
+        format!(
+            "{} does not hold what the file does",
+            scene.party(&slot.party)
+        ),
     )
     .fact(why.to_owned());
     match (slot.party.component, slot.place.host()) {

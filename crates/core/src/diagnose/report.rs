@@ -22,6 +22,9 @@ pub struct Diagnosis {
     pub evaluated_at: Timestamp,
     /// Every connection.
     pub connections: Vec<ConnectionReport>,
+    /// Endpoints that were named or that the cluster exposes, when they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<EndpointReport>,
     /// What is wrong, gravest first; one for each guilty object and code.
     pub findings: Vec<DiagnosisFinding>,
     /// Findings that the user accepts.
@@ -45,6 +48,30 @@ pub struct ConnectionReport {
     /// Judged by what the running processes have loaded.
     pub loaded: Where,
     /// As the wire tells.
+    pub on_wire: Where,
+}
+
+/// One endpoint that is no component's.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointReport {
+    /// `host:port`.
+    pub address: String,
+    /// The name asked for, when it is another than the host.
+    pub server_name: Option<String>,
+    /// The Ingress, Gateway or Service that exposes it.
+    pub exposed_by: Option<String>,
+    /// Subject of what it serves.
+    pub subject: Option<String>,
+    /// Issuer of what it serves.
+    pub issuer: Option<String>,
+    /// Names in what it serves.
+    pub subject_alt_names: Vec<String>,
+    /// SHA-256 of what it serves, hexadecimal.
+    pub fingerprint_sha256: Option<String>,
+    /// End of validity.
+    pub expiration_date: Option<Timestamp>,
+    /// Judged by its dates and names; by whom it is trusted is its clients' affair.
     pub on_wire: Where,
 }
 

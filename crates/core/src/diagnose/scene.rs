@@ -2,7 +2,7 @@
 
 use super::DiagnoseOptions;
 use super::evidence::{Evidence, HostEvidence};
-use crate::connections::{Connection, Graph, Held, Material, Place, Slot, SlotId, Verdict};
+use crate::connections::{Connection, Graph, Held, Material, Party, Place, Slot, SlotId, Verdict};
 use crate::model::{ComponentKind, Entry, FileTime, Holder, Inventory};
 use jiff::Timestamp;
 use kubepki_x509::Certificate;
@@ -104,7 +104,16 @@ impl<'a> Scene<'a> {
         self.evidence.hosts.len() < 2
     }
 
-    /// `CODE on cp1` where there are several hosts.
+    /// One end of a connection, with its host where there are several.
+    pub(super) fn party(&self, party: &Party) -> String {
+        if self.is_one_host() {
+            party.name.clone()
+        } else {
+            party.to_string()
+        }
+    }
+
+    /// `PATH on cp1` where there are several hosts.
     pub(super) fn on_host(&self, place: &Place) -> String {
         match place.host() {
             Some(host) if !self.is_one_host() => format!("{place} on {host}"),

@@ -1,6 +1,7 @@
 //! What the user wants to hear: `--only`, `--ignore`, and the file of accepted risks.
 
 use super::report::{DiagnosisFinding, IgnoredFinding};
+use crate::findings::code;
 use crate::model::Severity;
 use jiff::Timestamp;
 
@@ -87,7 +88,7 @@ fn lapsed(risk: &AcceptedRisk) -> DiagnosisFinding {
         .map(|until| until.to_string())
         .unwrap_or_default();
     DiagnosisFinding {
-        code: "accepted-risk-ended".to_owned(),
+        code: code::ACCEPTED_RISK_ENDED.to_owned(),
         severity: Severity::Info,
         object: risk.source.clone(),
         host: None,

@@ -5,6 +5,7 @@ use super::draft::{Draft, Ledger};
 use super::remedy;
 use super::scene::{Scene, file, moment};
 use crate::connections::Place;
+use crate::findings::code;
 use crate::model::{
     ComponentKind, Inventory, KeyState, ServiceAccountKey, ServiceAccountKeyContents, Severity,
 };
@@ -166,7 +167,7 @@ fn unverified(
     let host = place.host().unwrap_or_default();
     Some(
         Draft::new(
-            "service-account-key-unverified",
+            code::SERVICE_ACCOUNT_KEY_UNVERIFIED,
             Severity::Critical,
             place,
             message,
@@ -240,8 +241,8 @@ fn file_findings(
     let draft = match &key.contents {
         ServiceAccountKeyContents::Problem(reason) if named => {
             let code = match inventory.files.get(&key.path) {
-                Some(None) => "missing",
-                Some(Some(_)) => "unreadable",
+                Some(None) => code::MISSING,
+                Some(Some(_)) => code::UNREADABLE,
                 // Not to be read by this user: that is a gap.
                 None => return,
             };
@@ -249,12 +250,12 @@ fn file_findings(
                 .mend(remedy::restore(scene, &place))
         }
         ServiceAccountKeyContents::Private(KeyState::Unreadable(reason)) => {
-            Draft::new("key-unreadable", Severity::Warning, &place, reason)
+            Draft::new(code::KEY_UNREADABLE, Severity::Warning, &place, reason)
                 .mend(remedy::restore(scene, &place))
         }
         ServiceAccountKeyContents::Private(KeyState::Present { mode, .. }) if mode & 0o007 != 0 => {
             Draft::new(
-                "key-readable-by-others",
+                code::KEY_READABLE_BY_OTHERS,
                 Severity::Warning,
                 &place,
                 format!("the key's mode is {mode:04o}, expected 0600"),
@@ -302,7 +303,7 @@ fn tokens(scene: &Scene<'_>, ledger: &mut Ledger) {
         let place = Place::Api(token.object.clone());
         ledger.add(
             Draft::new(
-                "token-secret-stale",
+                code::TOKEN_SECRET_STALE,
                 Severity::Warning,
                 &place,
                 format!(

@@ -8,6 +8,7 @@ use super::loaded::{self, Change};
 use super::remedy::{self, ComponentWord};
 use super::scene::{Scene, moment, named};
 use crate::connections::{Held, Material, Place, Slot, SlotId, Use};
+use crate::findings::code;
 use crate::layouts::Reload;
 use crate::model::live::LiveObservation;
 use crate::model::{ComponentKind, Severity};
@@ -103,7 +104,7 @@ fn differs(
             file.validity().not_after
         );
         connections.fold(
-            Draft::new("expired-in-memory", Severity::Critical, place, message),
+            Draft::new(code::EXPIRED_IN_MEMORY, Severity::Critical, place, message),
             |draft, id| draft.fails(&id),
         )
     } else {
@@ -111,7 +112,7 @@ fn differs(
             "{component} serves {}, which is not the file's certificate",
             named(served)
         );
-        Draft::new("not-taken-up", Severity::Warning, place, message)
+        Draft::new(code::NOT_TAKEN_UP, Severity::Warning, place, message)
     };
     ledger.add(
         draft
@@ -200,7 +201,7 @@ fn by_age(scene: &Scene<'_>, host: &str, id: SlotId, slot: &Slot, ledger: &mut L
         }
     };
     ledger.add(
-        Draft::new("stale-in-memory", severity, place, message)
+        Draft::new(code::STALE_IN_MEMORY, severity, place, message)
             .fact(fact)
             .mend(remedy::on(
                 scene,
@@ -249,7 +250,7 @@ fn trusted(
             }
             let message = format!("{component} goes by other client CAs than the file holds");
             ledger.add(
-                Draft::new("stale-in-memory", Severity::Warning, place, message)
+                Draft::new(code::STALE_IN_MEMORY, Severity::Warning, place, message)
                     .fact(fact)
                     .facts(since(scene, host, slot))
                     .mend(remedy::on(
@@ -338,7 +339,7 @@ fn ending(
     };
     Some(
         Draft::new(
-            "memory-certificate-ends",
+            code::MEMORY_CERTIFICATE_ENDS,
             severity,
             &place,
             format!("{what} {verb} at {}", moment(end)),

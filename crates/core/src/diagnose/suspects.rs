@@ -5,8 +5,9 @@
 //! judged alone; but a cluster holds many certificates by the same CA, many copies of that CA, and on
 //! control planes its key. Whoever contradicts what most of them agree on is the one that is wrong.
 
+use super::draft::EXPECTED;
 use super::scene::{Scene, file};
-use crate::connections::{Connection, Place, Side, SlotId, Use};
+use crate::connections::{Connection, Place, Side, Slot, SlotId, Use};
 use crate::model::AuthorityName;
 use kubepki_x509::path::SignatureCheck;
 use kubepki_x509::{Certificate, Name, PublicKey};
@@ -81,7 +82,7 @@ impl Signer {
         if !self.trusted_in.is_empty() {
             parts.push(format!("it is trusted in {}", listed(&self.trusted_in)));
         }
-        format!("expected is the CA {}: {}", self.id.name, parts.join(", "))
+        format!("{EXPECTED}{}: {}", self.id.name, parts.join(", "))
     }
 
     /// Whether more than copies of it speak for it.
@@ -245,7 +246,8 @@ impl Signers {
 
     fn weigh_side(&mut self, scene: &Scene<'_>, connection: &Connection, side: Side) {
         let (presents, trusts) = sides(connection, side);
-        let Some(authority) = authority_of(scene, presents, trusts) else {
+        let expected = || expected_of(scene, scene.graph.slot(presents?)?);
+        let Some(authority) = authority_of(scene, presents, trusts).or_else(expected) else {
             return;
         };
         if let Some(id) = presents
@@ -338,6 +340,15 @@ pub(super) fn authority_of(
 ) -> Option<AuthorityName> {
     let of = |id: Option<SlotId>| scene.graph.slot(id?)?.authority;
     of(trusts).or_else(|| of(presents))
+}
+
+/// The authority that should have signed what lies in a slot, by its layout.
+fn expected_of(scene: &Scene<'_>, slot: &Slot) -> Option<AuthorityName> {
+    let entry = super::remedy::entry_at(scene, &slot.place)?;
+    let expected = entry.expected_authority.as_deref()?;
+    AuthorityName::ALL
+        .into_iter()
+        .find(|name| name.as_str() == expected)
 }
 
 fn listed(places: &BTreeSet<Place>) -> String {

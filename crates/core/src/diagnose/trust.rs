@@ -10,6 +10,7 @@ use super::remedy::{self, restarts};
 use super::scene::{Scene, named};
 use super::suspects::{Signer, SignerId, authority_of};
 use crate::connections::{Place, Slot, Use};
+use crate::findings::{self, code};
 use crate::model::cluster::BackendKind;
 use crate::model::{AuthorityName, Severity, UsedBy};
 use kubepki_x509::Certificate;
@@ -66,7 +67,7 @@ fn rejected_for_itself(
         IssuerRejection::WeakSignature(algorithm) => {
             let slot = case.presented()?;
             let message = format!("signed with {algorithm}, which is refused");
-            let draft = Draft::new("weak-signature", Severity::Critical, &slot.place, message);
+            let draft = Draft::new(code::WEAK_SIGNATURE, Severity::Critical, &slot.place, message);
             Some(fails(draft.mend(remedy::renew_slot(case.scene, slot))))
         }
         IssuerRejection::NotCertificateAuthority | IssuerRejection::MayNotSignCertificates(_) => {
@@ -75,8 +76,8 @@ fn rejected_for_itself(
             let trusted = case.trusted_by().map(|slot| &slot.place);
             let place = home(case.scene, ca, trusted).or_else(|| trusted.cloned())?;
             let code = match reason {
-                IssuerRejection::NotCertificateAuthority => "not-a-ca",
-                _ => "ca-cannot-sign",
+                IssuerRejection::NotCertificateAuthority => code::NOT_A_CA,
+                _ => code::CA_CANNOT_SIGN,
             };
             let message = format!("{} {reason}", named(ca));
             let draft = Draft::new(code, Severity::Critical, &place, message);
@@ -91,7 +92,7 @@ fn rejected_for_itself(
                 .ok()?;
             let slot = case.presented()?;
             let message = format!("its issuer is not written as the CA writes its name: {reason}");
-            let draft = Draft::new("untrusted-issuer", Severity::Critical, &slot.place, message);
+            let draft = Draft::new(code::UNTRUSTED_ISSUER, Severity::Critical, &slot.place, message);
             Some(fails(draft.mend(remedy::renew_slot(case.scene, slot))))
         }
         _ => None,
@@ -111,10 +112,11 @@ fn undecided(case: &Case<'_>, error: &PathError) -> Vec<Draft> {
                 "does not hold the CA of what {} presents",
                 case.connection.server
             );
-            Draft::new(code, Severity::Critical, &slot.place, message).mend(put_right(case, slot))
+            Draft::new(code, severity_of(&slot.place, code), &slot.place, message)
+                .mend(put_right(case, slot))
         }
         (None, Some(slot)) => Draft::new(
-            "untrusted-issuer",
+            code::UNTRUSTED_ISSUER,
             Severity::Critical,
             &slot.place,
             match trusted_by {
@@ -177,22 +179,22 @@ fn wrong_leaf(
     });
     let (code, message) = if self_made {
         (
-            "untrusted-issuer",
+            code::UNTRUSTED_ISSUER,
             format!("signed by itself, expected {expected}"),
         )
     } else if let Some(name) = of_another {
         (
-            "signed-by-other-ca",
+            code::SIGNED_BY_OTHER_CA,
             format!("signed by {name} ({}), expected {expected}", leaf.issuer()),
         )
     } else if leaf.issuer() == expected {
         (
-            "not-signed-by-ca",
+            code::NOT_SIGNED_BY_CA,
             format!("its issuer is named like the CA ({expected}) but another key signed it"),
         )
     } else {
         (
-            "not-signed-by-ca",
+            code::NOT_SIGNED_BY_CA,
             format!("signed by {}, expected {expected}", leaf.issuer()),
         )
     };
@@ -231,12 +233,12 @@ fn wrong_bundle(case: &Case<'_>, slot: &Slot, bundle: &[Certificate], reference:
         });
         let (code, message) = if swapped {
             (
-                "swapped-files",
+                code::SWAPPED_FILES,
                 format!("holds the CA of {original}, which holds this one's"),
             )
         } else {
             (
-                "copy-of-other-file",
+                code::COPY_OF_OTHER_FILE,
                 format!("is a copy of {original}, expected {expected}"),
             )
         };
@@ -252,7 +254,7 @@ fn wrong_bundle(case: &Case<'_>, slot: &Slot, bundle: &[Certificate], reference:
     fails(
         Draft::new(
             code,
-            Severity::Critical,
+            severity_of(&slot.place, code),
             &slot.place,
             format!("holds {held}, expected {expected}"),
         )
@@ -275,8 +277,8 @@ fn wrong_flag(case: &Case<'_>, slot: &Slot, held: &str) -> Option<Draft> {
     let other =
         flag_of(rightful.1).map_or_else(|| rightful.1.party.to_string(), |flag| flag.to_string());
     let code = match slot.purpose {
-        Use::Trust => "wrong-authority-file",
-        Use::Present => "copy-of-other-file",
+        Use::Trust => code::WRONG_AUTHORITY_FILE,
+        Use::Present => code::COPY_OF_OTHER_FILE,
     };
     Some(
         Draft::new(
@@ -301,12 +303,12 @@ pub(super) fn bundle_code_of(scene: &Scene<'_>, place: &Place) -> &'static str {
     use crate::model::cluster::BundlePurpose as Purpose;
     let Place::Api(object) = place else {
         return match place {
-            Place::KubeconfigCluster { .. } => "wrong-ca-data",
-            _ => "wrong-authority-file",
+            Place::KubeconfigCluster { .. } => code::WRONG_CA_DATA,
+            _ => code::WRONG_AUTHORITY_FILE,
         };
     };
     let Some(cluster) = scene.evidence.cluster else {
-        return "wrong-authority-file";
+        return code::WRONG_AUTHORITY_FILE;
     };
     let backend = cluster
         .backends
@@ -320,30 +322,38 @@ pub(super) fn bundle_code_of(scene: &Scene<'_>, place: &Place) -> &'static str {
         .iter()
         .find(|bundle| bundle.object == *object);
     match bundle.map(|bundle| bundle.purpose) {
-        Some(Purpose::KubeRootCa) => "root-ca-stale",
-        Some(Purpose::TokenSecretCa) => "token-secret-stale",
-        Some(Purpose::ClusterInfo) => "cluster-info-stale",
+        Some(Purpose::KubeRootCa) => code::ROOT_CA_STALE,
+        Some(Purpose::TokenSecretCa) => code::TOKEN_SECRET_STALE,
+        Some(Purpose::ClusterInfo) => code::CLUSTER_INFO_STALE,
         Some(Purpose::ExtensionClientCa | Purpose::ExtensionRequestheaderCa) => {
-            "authentication-config-stale"
+            code::AUTHENTICATION_CONFIG_STALE
         }
-        Some(Purpose::EtcdClient) => "etcd-client-stale",
+        Some(Purpose::EtcdClient) => code::ETCD_CLIENT_STALE,
         _ => match object.kind.as_str() {
-            "APIService" => "api-service-bundle-stale",
-            "CustomResourceDefinition" => "conversion-bundle-stale",
+            "APIService" => code::API_SERVICE_BUNDLE_STALE,
+            "CustomResourceDefinition" => code::CONVERSION_BUNDLE_STALE,
             "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => {
-                "webhook-bundle-stale"
+                code::WEBHOOK_BUNDLE_STALE
             }
-            _ => "wrong-authority-file",
+            _ => code::WRONG_AUTHORITY_FILE,
         },
+    }
+}
+
+/// What lives in the API is as grave as the catalogue says: a join that fails is not an outage.
+fn severity_of(place: &Place, code: &str) -> Severity {
+    match place {
+        Place::Api(_) => findings::find(code).map_or(Severity::Critical, |kind| kind.severity),
+        _ => Severity::Critical,
     }
 }
 
 /// The code for a backend's bundle.
 pub(super) fn backend_code(kind: BackendKind) -> &'static str {
     match kind {
-        BackendKind::ValidatingWebhook | BackendKind::MutatingWebhook => "webhook-bundle-stale",
-        BackendKind::ConversionWebhook => "conversion-bundle-stale",
-        BackendKind::ApiService => "api-service-bundle-stale",
+        BackendKind::ValidatingWebhook | BackendKind::MutatingWebhook => code::WEBHOOK_BUNDLE_STALE,
+        BackendKind::ConversionWebhook => code::CONVERSION_BUNDLE_STALE,
+        BackendKind::ApiService => code::API_SERVICE_BUNDLE_STALE,
     }
 }
 

@@ -17,3 +17,5 @@ mod manifests;
 mod pki;
 #[cfg(test)]
 mod processes;
+#[cfg(test)]
+mod selection;
