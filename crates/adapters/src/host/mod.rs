@@ -22,7 +22,7 @@ use kubepki_sealed::danger::open;
 use root_path::LastLink;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 /// This machine, or a folder that stands for another one's `/`.
@@ -166,6 +166,18 @@ impl HostRead for LocalHost {
         } else {
             Ok(contents)
         }
+    }
+
+    fn read_end(&self, path: &Path, length: u64) -> Result<Sealed, HostError> {
+        let (mut file, stat) = self.open_regular(path)?;
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let mut contents = Vec::with_capacity(usize::try_from(size.min(length)).unwrap_or(0) + 1);
+        let read = file
+            .seek(SeekFrom::Start(size.saturating_sub(length)))
+            .and_then(|_| file.take(length).read_to_end(&mut contents));
+        let contents = Sealed::new(contents);
+        read.map_err(|error| failed("read", path, &error))?;
+        Ok(contents)
     }
 
     fn metadata(&self, path: &Path) -> Result<FileMetadata, HostError> {

@@ -36,7 +36,8 @@ pub use renew::{ApplyArgs, BackupChoice, KeyTypeChoice, KeyWhich, RenewArgs};
 pub use schema::SchemaArgs;
 pub use status::StatusArgs;
 pub use undo::{
-    BackupArgs, BackupCreateArgs, BackupDiffArgs, BackupVerb, RestoreArgs, RestoreChoice, UndoArgs,
+    BackupArgs, BackupCreateArgs, BackupDiffArgs, BackupPruneArgs, BackupVerb, RestoreArgs,
+    RestoreChoice, UndoArgs,
 };
 
 use crate::exit_code::EXIT_CODES;

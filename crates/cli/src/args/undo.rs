@@ -1,6 +1,8 @@
 //! `kubepki undo`, `backup` and `restore`: what was typed.
 
+use super::values;
 use clap::{Args, Subcommand};
+use jiff::SignedDuration;
 use kubepki_core::layouts::KUBEADM;
 use std::path::PathBuf;
 
@@ -46,6 +48,30 @@ pub enum BackupVerb {
     List,
     /// Compare an archive with the files as they are now
     Diff(BackupDiffArgs),
+    /// Forget old runs: remove their journals and archives
+    Prune(BackupPruneArgs),
+}
+
+/// Arguments of `kubepki backup prune`.
+#[derive(Args, Debug)]
+#[command(
+    long_about = "\
+Forget old runs: remove their journals and archives
+
+Never the run that `kubepki undo` would take, never an interrupted one, and no archive that has \
+another name than a run gives. What is removed is shown and asked about first.",
+    group = clap::ArgGroup::new("which").required(true)
+)]
+pub struct BackupPruneArgs {
+    /// Keep this many runs, the newest
+    #[arg(long, value_name = "NUMBER", group = "which", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep: Option<u32>,
+
+    /// Remove what was made longer ago than this
+    ///
+    /// A length of time such as 90d or 1y.
+    #[arg(long, value_name = "TIME", group = "which", value_parser = values::duration)]
+    pub older_than: Option<SignedDuration>,
 }
 
 /// Arguments of `kubepki backup create`.

@@ -1,4 +1,6 @@
-//! `kubepki backup`: archives made, listed and compared.
+//! `kubepki backup`: archives made, listed, compared and removed.
+
+mod prune;
 
 use super::run::apply_failed;
 use super::wiring::{self, Outside};
@@ -17,12 +19,13 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Makes, lists and compares archives.
+/// Makes, lists, compares and removes archives.
 pub fn run(context: &Context, args: &BackupArgs) -> Result<ExitCode, CliError> {
     match &args.verb {
         BackupVerb::Create(args) => create(context, args),
         BackupVerb::List => list(context),
         BackupVerb::Diff(args) => diff(context, args),
+        BackupVerb::Prune(args) => prune::run(context, args),
     }
 }
 

@@ -25,6 +25,10 @@ const SCHEMAS: &[(&str, &str)] = &[
         include_str!("../../../../docs/schema/backup-list.json"),
     ),
     (
+        "BackupPrune",
+        include_str!("../../../../docs/schema/backup-prune.json"),
+    ),
+    (
         "CaHashes",
         include_str!("../../../../docs/schema/ca-hashes.json"),
     ),

@@ -181,22 +181,8 @@ fn to_undo<'a>(history: &'a [Record], wanted: Option<&str>) -> Result<&'a Record
                     .hint("`kubepki backup list` shows the runs")
             });
     }
-    // From the newest on, so that an undoing that was itself undone does not count.
-    let mut undone: Vec<&str> = Vec::new();
-    for record in history.iter().rev() {
-        if undone.contains(&record.id.as_str()) {
-            continue;
-        }
-        if record.verb != "undo" {
-            return Ok(record);
-        }
-        let restoration = record.plan.get("restoration");
-        undone.extend(restoration.and_then(|it| it.get("undoes")?.as_str()));
-    }
-    Err(CliError::new(
-        "nothing-to-undo",
-        "no run is left to undo on this host",
-    ))
+    apply::last_to_undo(history)
+        .ok_or_else(|| CliError::new("nothing-to-undo", "no run is left to undo on this host"))
 }
 
 fn archive_of(record: &Record) -> Result<&Path, CliError> {

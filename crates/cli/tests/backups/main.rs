@@ -13,6 +13,7 @@ mod support;
 mod archives;
 mod encrypted;
 mod interrupted;
+mod prune;
 mod restore;
 mod undo;
 

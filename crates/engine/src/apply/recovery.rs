@@ -50,6 +50,24 @@ pub fn history(host: &dyn HostRead) -> Result<Vec<Record>, ApplyError> {
     Ok(runs)
 }
 
+/// The run that undoing takes when none is named: the newest that was not undone since. `history` is
+/// in order of time.
+pub fn last_to_undo(history: &[Record]) -> Option<&Record> {
+    // From the newest on, so that an undoing that was itself undone does not count.
+    let mut undone: Vec<&str> = Vec::new();
+    for record in history.iter().rev() {
+        if undone.contains(&record.id.as_str()) {
+            continue;
+        }
+        if record.verb != "undo" {
+            return Some(record);
+        }
+        let restoration = record.plan.get("restoration");
+        undone.extend(restoration.and_then(|it| it.get("undoes")?.as_str()));
+    }
+    None
+}
+
 /// Removes what an interrupted run had staged. Refused once it had begun to change files.
 pub fn roll_back(host: &dyn HostWrite, id: &RunId, runner: Runner) -> Result<(), ApplyError> {
     let mut transaction = take_up(host, id, runner, |record| match record.stage() {

@@ -28,6 +28,9 @@ const FOLDER_MODE: u32 = 0o700;
 /// A journal is a plan and a few hundred paths; beyond this something else is wrong.
 const JOURNAL_LIMIT: u64 = 64 << 20;
 
+/// Longer than any last line of a finished run. A cut line before it does not matter.
+const LAST_LINE: u64 = 4 << 10;
+
 /// Who holds the lock, as a second run reads it.
 pub fn holder_name(process: u32, verb: &str, since: Timestamp) -> String {
     format!("process {process}, `{verb}`, since {since:.0}")
@@ -109,8 +112,8 @@ pub fn journals(host: &dyn HostRead) -> Result<Vec<PathBuf>, ApplyError> {
 pub fn unfinished(host: &dyn HostRead) -> Result<Vec<Found>, ApplyError> {
     let mut unfinished = Vec::new();
     for path in journals(host)? {
-        // Finished journals pile up; only their last line is looked at.
-        if journal::ends_finished(open(&host.read(&path, JOURNAL_LIMIT)?)) {
+        // Finished journals pile up, each with a plan of its own; only their last line is read.
+        if journal::ends_finished(open(&host.read_end(&path, LAST_LINE)?)) {
             continue;
         }
         unfinished.push(read(host, path)?);

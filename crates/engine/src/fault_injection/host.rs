@@ -57,6 +57,10 @@ impl<H: HostRead> HostRead for FaultingHost<H> {
         self.inner.read(path, limit)
     }
 
+    fn read_end(&self, path: &Path, length: u64) -> Result<Sealed, HostError> {
+        self.inner.read_end(path, length)
+    }
+
     fn metadata(&self, path: &Path) -> Result<FileMetadata, HostError> {
         self.inner.metadata(path)
     }

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use kubepki_sealed::Sealed;
+use kubepki_sealed::danger::open;
 use std::path::{Path, PathBuf};
 
 /// Largest file that belongs to a PKI; anything above is somebody's mistake.
@@ -116,6 +117,14 @@ pub trait HostRead: Send + Sync {
 
     /// The whole contents of a regular file, following links; files above `limit` bytes are refused.
     fn read(&self, path: &Path, limit: u64) -> Result<Sealed, HostError>;
+
+    /// The last bytes of a regular file, no more than `length`, following links.
+    fn read_end(&self, path: &Path, length: u64) -> Result<Sealed, HostError> {
+        let whole = self.read(path, u64::MAX)?;
+        let bytes = open(&whole);
+        let start = usize::try_from(length).map_or(0, |length| bytes.len().saturating_sub(length));
+        Ok(Sealed::new(bytes.get(start..).unwrap_or_default().to_vec()))
+    }
 
     /// Metadata of the path, links followed.
     fn metadata(&self, path: &Path) -> Result<FileMetadata, HostError>;

@@ -1,0 +1,143 @@
+//! Old runs forgotten: their journals and archives are removed.
+//!
+//! Never the run that an undoing would take, and never one that is not finished. What has another
+//! name than a run gives its files is somebody else's and stays.
+
+use super::store::{self, BACKUPS};
+use super::{ApplyError, RunId, backup, history, last_to_undo};
+use crate::ports::{HostErrorKind, HostRead, HostWrite};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use std::path::{Path, PathBuf};
+
+/// Which runs are kept, besides those that must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// So many, the newest.
+    Newest(usize),
+    /// Those that began at this time or later.
+    Since(Timestamp),
+}
+
+/// A run that may be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldRun {
+    /// Its name.
+    pub id: RunId,
+    /// e.g. `renew`; `None` for an archive without a journal.
+    pub verb: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Its journal and archives, in the order in which they are removed.
+    pub files: Vec<PathBuf>,
+    /// Bytes in them.
+    pub size: u64,
+}
+
+/// What may be forgotten, oldest first.
+pub fn prunable(host: &dyn HostRead, keep: Keep) -> Result<Vec<OldRun>, ApplyError> {
+    let history = history(host)?;
+    let needed = last_to_undo(&history).map(|record| &record.id);
+    let mut runs: Vec<(OldRun, bool)> = Vec::new();
+    for record in &history {
+        let journal = store::journal_path(&record.id);
+        let old = OldRun {
+            id: record.id.clone(),
+            verb: Some(record.verb.clone()),
+            started_at: record.started_at,
+            size: host.metadata(&journal)?.len,
+            // First: an archive without its journal is only an archive, the other way round a run
+            // would claim that it can be undone.
+            files: vec![journal],
+        };
+        let stays = record.finished.is_none() || needed == Some(&record.id);
+        runs.push((old, stays));
+    }
+    for name in archives(host)? {
+        let Some((id, started_at)) = run_of(&name) else {
+            continue;
+        };
+        let path = Path::new(BACKUPS).join(&name);
+        let size = host.metadata(&path)?.len;
+        match runs.iter_mut().find(|(run, _)| run.id == id) {
+            Some((run, _)) => {
+                run.files.push(path);
+                run.size += size;
+            }
+            None => {
+                let (verb, files) = (None, vec![path]);
+                let old = OldRun {
+                    id,
+                    verb,
+                    started_at,
+                    files,
+                    size,
+                };
+                runs.push((old, false));
+            }
+        }
+    }
+    runs.sort_by_key(|(run, _)| run.started_at);
+    let newest = match keep {
+        Keep::Newest(count) => runs.len().saturating_sub(count),
+        Keep::Since(time) => runs
+            .iter()
+            .take_while(|(run, _)| run.started_at < time)
+            .count(),
+    };
+    runs.truncate(newest);
+    let old = runs.into_iter().filter(|(_, stays)| !stays);
+    Ok(old.map(|(run, _)| run).collect())
+}
+
+/// Removes the files of runs, oldest first, so that an undoing is never forgotten before what it
+/// undid. Only under the lock, with what [`prunable`] said under it.
+pub fn forget(host: &dyn HostWrite, runs: &[OldRun]) -> Result<(), ApplyError> {
+    for path in runs.iter().flat_map(|run| &run.files) {
+        host.remove(path)?;
+    }
+    Ok(())
+}
+
+fn archives(host: &dyn HostRead) -> Result<Vec<String>, ApplyError> {
+    match host.list(Path::new(BACKUPS)) {
+        Ok(names) => Ok(names),
+        Err(error) if error.kind == HostErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The run that an archive is named after, and when it began.
+fn run_of(name: &str) -> Option<(RunId, Timestamp)> {
+    let (id, ending) = name.split_once('.')?;
+    if backup::is_partial(name) || !["tar", "tar.age"].contains(&ending) {
+        return None;
+    }
+    let (second, _) = id.split_once('-')?;
+    let began = DateTime::strptime("%Y%m%dT%H%M%SZ", second).ok()?;
+    let began = began.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    Some((id.parse().ok()?, began))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_runs_are_runs() {
+        let (id, began) = run_of("20261118T221100Z-3fa9c1d2.tar.age").unwrap();
+        assert_eq!(id.as_str(), "20261118T221100Z-3fa9c1d2");
+        assert_eq!(began.to_string(), "2026-11-18T22:11:00Z");
+        assert!(run_of("20261118T221100Z-3fa9c1d2.tar").is_some());
+        for other in [
+            "mine.tar",
+            "before-the-upgrade.tar",
+            "20261118T221100Z-3fa9c1d2.tar.gz",
+            "20261118T221100Z-3fa9c1d2",
+            ".20261118T221100Z-3fa9c1d2.tar.kubepki-partial",
+        ] {
+            assert_eq!(run_of(other), None, "{other}");
+        }
+    }
+}
