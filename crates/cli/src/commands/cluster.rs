@@ -4,9 +4,10 @@
 //! everything else is done all the same.
 
 use crate::args::ApiChoice;
-use crate::commands::wiring::Talk;
+use crate::commands::wiring::Murmur;
 use crate::context::{Context, host_error};
 use crate::error::CliError;
+use crate::exit_code::ExitCode;
 use kubepki_adapters::host::LocalHost;
 use kubepki_adapters::kube::ClusterClient;
 use kubepki_core::layouts::KUBEADM;
@@ -22,6 +23,9 @@ use std::path::{Path, PathBuf};
 /// The largest kubeconfig that is read.
 const KUBECONFIG_LIMIT: u64 = 16 << 20;
 
+/// What a gap calls the API as a whole.
+pub const API: &str = "Kubernetes API";
+
 /// What was seen of the API, or why nothing was.
 pub enum Seen {
     /// Nobody asked for it.
@@ -33,6 +37,15 @@ pub enum Seen {
 }
 
 impl Seen {
+    /// The exit code where it would be this one: an API that was to be asked and did not answer is
+    /// work that was not done in full.
+    pub fn exit_code(&self, of_findings: ExitCode) -> ExitCode {
+        match (self, of_findings) {
+            (Self::Nothing(_), ExitCode::Fine) => ExitCode::Failed,
+            _ => of_findings,
+        }
+    }
+
     /// The observation.
     pub fn cluster(&self) -> Option<&ClusterObservation> {
         match self {
@@ -65,7 +78,15 @@ pub fn look(
     let mut refused: Option<ClusterError> = None;
     for server in servers(choice, &kubeconfig, inventory) {
         let seen = ClusterClient::new(&kubeconfig.contents, kubeconfig.folder(), server.as_deref())
-            .and_then(|client| scan(&client, &known, &options, context.now(), &Talk(context)));
+            .and_then(|client| {
+                scan(
+                    &client,
+                    &known,
+                    &options,
+                    context.now(),
+                    &Murmur::new(context),
+                )
+            });
         match seen {
             Ok(cluster) => return Ok(Seen::Cluster(Box::new(cluster))),
             // the host's own server is tried first, and says best why nobody else answers
@@ -75,7 +96,7 @@ pub fn look(
     }
     Ok(Seen::Nothing(match refused {
         Some(error) => gap(&kubeconfig.path, &error),
-        None => Gap::new("Kubernetes API", "no server to ask"),
+        None => Gap::new(API, "no server to ask"),
     }))
 }
 
@@ -86,7 +107,7 @@ fn gap(kubeconfig: &Path, error: &ClusterError) -> Gap {
         _ => "does not answer",
     };
     Gap::new(
-        "Kubernetes API",
+        API,
         format!(
             "{} {what} (asked with {}): {}",
             error.server,

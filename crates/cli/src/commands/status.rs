@@ -56,7 +56,7 @@ pub fn run(context: &Context, args: &StatusArgs) -> Result<ExitCode, CliError> {
         return Err(wiring::nothing_found());
     }
     let worst_of_cluster = of_cluster.and_then(ClusterStatus::worst);
-    Ok(exit_code(status.worst().max(worst_of_cluster)))
+    Ok(seen.exit_code(exit_code(status.worst().max(worst_of_cluster))))
 }
 
 /// What is written for programs.

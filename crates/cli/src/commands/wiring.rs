@@ -2,6 +2,7 @@
 
 use crate::context::{Context, host_error};
 use crate::error::CliError;
+use crate::output;
 use kubepki_adapters::clock::SystemClock;
 use kubepki_adapters::cri::CriContainers;
 use kubepki_adapters::host::LocalHost;
@@ -14,6 +15,7 @@ use kubepki_engine::discover::{DiscoverOptions, discover};
 use kubepki_engine::ports::{Containers, HostRead, HostWrite, Ports, Progress, ServiceControl};
 use kubepki_sealed::Sealed;
 use std::path::Path;
+use std::sync::Mutex;
 
 /// What is on the host.
 pub fn inventory(
@@ -117,6 +119,31 @@ pub struct Talk<'a>(pub &'a Context);
 impl Progress for Talk<'_> {
     fn say(&self, text: &str) {
         self.0.note(format_args!("  {text}"));
+    }
+}
+
+/// Says what is being looked at: on a terminal, in one line that goes again; in words with `-v`.
+pub struct Murmur<'a> {
+    context: &'a Context,
+    line: Mutex<output::Progress>,
+}
+
+impl<'a> Murmur<'a> {
+    /// Silent for the first second.
+    pub fn new(context: &'a Context) -> Self {
+        Self {
+            context,
+            line: Mutex::new(context.progress("looking", None)),
+        }
+    }
+}
+
+impl Progress for Murmur<'_> {
+    fn say(&self, text: &str) {
+        self.context.detail(1, format_args!("  {text}"));
+        if let Ok(mut line) = self.line.lock() {
+            line.doing(text);
+        }
     }
 }
 

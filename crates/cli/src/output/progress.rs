@@ -33,6 +33,12 @@ impl Progress {
         }
     }
 
+    /// Says what is being done now.
+    pub fn doing(&mut self, doing: impl Into<String>) {
+        self.doing = doing.into();
+        self.tick();
+    }
+
     /// Counts finished steps.
     pub fn step(&mut self, steps: u64) {
         self.done += steps;

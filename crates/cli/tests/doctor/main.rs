@@ -11,8 +11,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../founding/components.rs"]
+mod components;
+
 mod breakages;
 mod catalogue;
 mod files;
 mod options;
 mod output;
+mod real_api;
+mod status;

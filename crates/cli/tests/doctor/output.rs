@@ -8,8 +8,9 @@ use std::path::PathBuf;
 
 const NOW: &str = "2026-06-01T00:00:00Z";
 
+/// Holds a value against a shipped schema.
 #[track_caller]
-fn assert_valid(schema: &str, value: &Value) {
+pub fn assert_valid(schema: &str, value: &Value) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../docs/schema")
         .join(schema);

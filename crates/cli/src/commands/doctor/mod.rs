@@ -4,6 +4,7 @@
 //! decided in `core::diagnose`, and nothing is ever changed.
 
 mod connections;
+mod endpoints;
 mod risks;
 mod show;
 
@@ -11,7 +12,7 @@ use crate::args::{DoctorArgs, EndpointChoice};
 use crate::commands::cluster::{self, Seen};
 use crate::commands::explain;
 use crate::commands::status::exit_code;
-use crate::commands::wiring::{self, Talk};
+use crate::commands::wiring::{self, Murmur};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
@@ -39,7 +40,8 @@ pub fn run(context: &Context, args: &DoctorArgs) -> Result<ExitCode, CliError> {
     let inventory = wiring::inventory(context, context.host(), &args.ca_dir)?;
     let seen = cluster::look(context, &args.api, &inventory, exposed)?;
     let finds_nothing = inventory.entries.is_empty() && inventory.authorities.is_empty();
-    if finds_nothing && seen.cluster().is_none() {
+    // From a machine that is no node, endpoints can be looked at all the same.
+    if finds_nothing && seen.cluster().is_none() && args.endpoints.is_empty() {
         return Err(nothing_found(&seen));
     }
     let mut hosts = [HostEvidence {
@@ -61,11 +63,11 @@ pub fn run(context: &Context, args: &DoctorArgs) -> Result<ExitCode, CliError> {
         ignore: &risks,
     };
     let mut diagnosis = diagnose(&evidence, &options);
-    if let Seen::Nothing(gap) = seen {
-        diagnosis.gaps.insert(0, gap);
+    if let Seen::Nothing(gap) = &seen {
+        diagnosis.gaps.insert(0, gap.clone());
     }
     tell(context, &diagnosis)?;
-    Ok(exit_code(diagnosis.worst()))
+    Ok(seen.exit_code(exit_code(diagnosis.worst())))
 }
 
 /// Asks the processes of the host, and the endpoints that were named.
@@ -102,7 +104,7 @@ fn look_at_what_runs(
         &host.inventory,
         &graph,
         &options,
-        &Talk(context),
+        &Murmur::new(context),
     ));
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! A diagnosis for people: what it comes to, what is wrong with what mends it, every connection that
 //! matters, and what was not seen.
 
-use super::connections;
+use super::{connections, endpoints};
+use crate::commands::cluster::API;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{
@@ -29,6 +30,7 @@ pub fn show(context: &Context, diagnosis: &Diagnosis) -> Result<(), CliError> {
         pen.finding(out, finding, context.is_wide())?;
     }
     connections::table(out, diagnosis, context.is_wide())?;
+    endpoints::table(out, diagnosis)?;
     if !diagnosis.ignored.is_empty() {
         writeln!(out)?;
         pen.ignored(out, diagnosis, context.is_wide())?;
@@ -218,7 +220,13 @@ fn headline(diagnosis: &Diagnosis) -> (Style, String, String) {
         many => format!("{many} of {} fail", counted(all, "connection")),
     };
     let look = counted(warnings.len(), "thing");
+    let is_silent = diagnosis.gaps.iter().any(|gap| gap.object == API);
     match (critical.as_slice(), warnings.is_empty()) {
+        ([], true) if failing == 0 && is_silent => (
+            WARN,
+            "the API did not answer".to_owned(),
+            format!("; what could be seen is verified: {}", verified(diagnosis)),
+        ),
         ([], true) if failing == 0 => (
             GOOD,
             "everything verified".to_owned(),
@@ -293,7 +301,20 @@ fn verified(diagnosis: &Diagnosis) -> String {
     if wire > 0 {
         words.push_str(&format!(", {wire} on the wire"));
     }
-    words
+    let asked = diagnosis.endpoints.len();
+    if asked == 0 {
+        return words;
+    }
+    let good = diagnosis
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.on_wire.state == State::Verified)
+        .count();
+    let endpoints = format!("{good} of {}", counted(asked, "endpoint"));
+    match all {
+        0 => endpoints,
+        _ => format!("{words}, {endpoints}"),
+    }
 }
 
 /// Lines of at most `width` columns; a word that is longer stands alone.

@@ -51,13 +51,22 @@ fn heading(out: &mut dyn Write, status: ClusterStatus<'_>) -> io::Result<()> {
     let counts: Vec<String> = status
         .counts()
         .iter()
-        .map(|(kind, number)| format!("{number} {kind}"))
+        .map(|(kind, number)| format!("{number} {}", plural(kind, *number)))
         .collect();
     writeln!(
         out,
         "\n{HEADING}{server}{HEADING:#} {DIM}{}{DIM:#}",
         printable(&counts.join(", "))
     )
+}
+
+/// `Secret`, `Secrets`; `Ingresses`.
+fn plural(kind: &str, number: u64) -> String {
+    match number {
+        1 => kind.to_owned(),
+        _ if kind.ends_with('s') => format!("{kind}es"),
+        _ => format!("{kind}s"),
+    }
 }
 
 /// Writes rows as they come; what is left out is counted.
