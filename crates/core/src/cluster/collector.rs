@@ -11,7 +11,7 @@ use crate::model::cluster::{
 use crate::model::{Gap, ObjectReference};
 use jiff::Timestamp;
 use kubepki_sealed::Sealed;
-use kubepki_x509::Certificate;
+use kubepki_x509::{Certificate, GeneralName};
 use std::collections::{BTreeMap, HashMap};
 
 /// Takes the objects of one cluster, one at a time and kind by kind.
@@ -213,10 +213,16 @@ impl<'a> Collector<'a> {
                 && certificate.verify_issued_by(authority).is_ok()
         });
         let takes_part = signed_by.is_some() || self.is_known(certificate);
+        let own = std::iter::once(certificate).chain(behind).cloned();
         let chain = match takes_part {
-            true => {
-                let own = std::iter::once(certificate).chain(behind).cloned();
-                self.keep_all(own.collect(), false)
+            true => self.keep_all(own.collect(), false),
+            // A webhook's or an aggregated API's, maybe.
+            false if is_for_service(certificate) => {
+                let mut chain = self.keep_all(own.collect(), true);
+                if chain.first() != Some(certificate) {
+                    chain.clear();
+                }
+                chain
             }
             false => Vec::new(),
         };
@@ -306,4 +312,10 @@ pub(super) fn unread(
         chain: Vec::new(),
         problem: Some(problem),
     }
+}
+
+/// Whether it is for the name of a Service, by which the API server calls others.
+fn is_for_service(certificate: &Certificate) -> bool {
+    let mut names = certificate.subject_alt_names().into_iter();
+    names.any(|name| matches!(name, GeneralName::DnsName(name) if name.ends_with(".svc")))
 }

@@ -1,13 +1,14 @@
-//! Makes authorities and what they sign, P-256 throughout: valid for a year around [`NOW`], wrong only
+//! Makes authorities and what they sign: valid for a year around [`NOW`], wrong only
 //! where a test says so.
 
 use jiff::{SignedDuration, Timestamp};
 use kubepki_core::model::ObjectReference;
 use kubepki_core::model::cluster::{ApiBundle, BundlePurpose};
-use kubepki_keys::{Issuer, KeyType, PrivateKey, random_serial};
+use kubepki_keys::{Issuer, KeyType, PrivateKey, RsaSize, random_serial};
 use kubepki_x509::{
     Certificate, CertificateTemplate, ExtendedKeyUsage, Name, PublicKey, Validity, profile,
 };
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// When everything happens.
 pub const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
@@ -53,8 +54,15 @@ pub fn gone_by() -> Validity {
     }
 }
 
+/// Whether keys are RSA's, as kubeadm's, instead of P-256, which are made much faster.
+pub static RSA: AtomicBool = AtomicBool::new(false);
+
 fn key() -> PrivateKey {
-    PrivateKey::generate(KeyType::EcdsaP256).unwrap()
+    let key_type = match RSA.load(Ordering::Relaxed) {
+        true => KeyType::Rsa(RsaSize::Bits2048),
+        false => KeyType::EcdsaP256,
+    };
+    PrivateKey::generate(key_type).unwrap()
 }
 
 /// A key that is nobody's.

@@ -9,6 +9,8 @@ mod by_flags;
 #[cfg(test)]
 mod kubeadm;
 #[cfg(test)]
+mod machine;
+#[cfg(test)]
 mod mutations;
 #[cfg(test)]
 mod properties;

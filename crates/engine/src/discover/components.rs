@@ -271,19 +271,7 @@ fn fold_configuration(reader: &mut Reader<'_>, component: &mut Component) {
 }
 
 fn fold_kubelet(reader: &mut Reader<'_>, component: &mut Component) {
-    let Some(path) = component.host_path("config") else {
-        return;
-    };
-    let Some(contents) = reader.optional(&path) else {
-        return;
-    };
-    let configuration = match KubeletConfiguration::parse(danger::open(&contents)) {
-        Ok(configuration) => configuration,
-        Err(error) => {
-            reader.gap(&path, error.to_string());
-            return;
-        }
-    };
+    let configuration = kubelet_configuration(reader, component);
     let boolean = |value: Option<bool>| value.map(|value| value.to_string());
     let number = |value: Option<u16>| value.map(|value| value.to_string());
     let settings = [
@@ -312,5 +300,37 @@ fn fold_kubelet(reader: &mut Reader<'_>, component: &mut Component) {
 fn set(component: &mut Component, name: &str, value: Option<String>) {
     if let Some(value) = value {
         component.flags = std::mem::take(&mut component.flags).with_setting(name, value);
+    }
+}
+
+/// The kubelet's file, then the files of its folder laid over it in the order of their names.
+/// <https://kubernetes.io/docs/tasks/administer-cluster/kubelet-config-file/#kubelet-conf-d>
+fn kubelet_configuration(reader: &mut Reader<'_>, kubelet: &Component) -> KubeletConfiguration {
+    let file = kubelet.host_path("config");
+    let mut configuration = file
+        .and_then(|path| kubelet_file(reader, &path))
+        .unwrap_or_default();
+    if let Some(folder) = kubelet.host_path("config-dir") {
+        let mut names = reader.list(&folder);
+        names.retain(|name| name.ends_with(".conf"));
+        names.sort_unstable();
+        for name in names {
+            if let Some(over) = kubelet_file(reader, &folder.join(name)) {
+                configuration = configuration.overlaid_with(over);
+            }
+        }
+    }
+    configuration
+}
+
+fn kubelet_file(reader: &mut Reader<'_>, path: &Path) -> Option<KubeletConfiguration> {
+    let contents = reader.optional(path)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    match KubeletConfiguration::parse(danger::open(&contents)) {
+        Ok(configuration) => Some(configuration.with_paths_from(folder)),
+        Err(error) => {
+            reader.gap(path, error.to_string());
+            None
+        }
     }
 }

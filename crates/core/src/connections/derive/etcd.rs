@@ -30,6 +30,9 @@ pub(super) struct Caller<'a> {
     pub(super) urls: Vec<(Url, Place)>,
 }
 
+/// A member as a client calls it: its end of the id, its host, and by which URLs.
+type Server<'a> = (String, Option<Host<'a>>, Vec<(Url, Place)>);
+
 /// Members among each other. A member is also verified by its own trust: it has the others'.
 pub(super) fn peers(builder: &mut Builder, scene: &Scene<'_>) {
     let secured = |host: &Host<'_>| host.says(Etcd, "peer-cert-file");
@@ -117,7 +120,7 @@ fn presents(builder: &mut Builder, host: &Host<'_>, flags: (&str, &str)) -> Opti
 
 /// One connection for each member that the client calls.
 pub(super) fn call(builder: &mut Builder, scene: &Scene<'_>, caller: &Caller<'_>) {
-    let mut servers: Vec<(String, Option<Host<'_>>, Vec<(Url, Place)>)> = Vec::new();
+    let mut servers: Vec<Server<'_>> = Vec::new();
     for (url, by) in &caller.urls {
         let meant = scene.meant(&url.host, caller.host, Etcd);
         let end = match meant {
