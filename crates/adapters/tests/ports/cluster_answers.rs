@@ -30,7 +30,7 @@ fn cluster(reply: fn(&str) -> Vec<u8>) -> Cluster {
     let authority = workshop.authority("ca", wish("/CN=kubernetes", CA));
     let leaf = workshop.issue("leaf", &authority, wish("/CN=kube-apiserver", SERVER));
     let server = Plan {
-        answer: Box::new(move |request| reply(request)),
+        answer: Box::new(reply),
         ..Plan::new(&leaf)
     }
     .start();

@@ -47,18 +47,14 @@ fn scanned(plane: &ControlPlane, kubeconfig: &str, options: &ScanOptions) -> Clu
 }
 
 fn certificate<'a>(seen: &'a ClusterObservation, place: &str) -> &'a ApiCertificate {
-    let found = seen
+    let places: Vec<_> = seen
         .certificates
         .iter()
-        .find(|entry| entry.object.to_string() == place);
-    found.unwrap_or_else(|| {
-        let all: Vec<_> = seen
-            .certificates
-            .iter()
-            .map(|entry| entry.object.to_string())
-            .collect();
-        panic!("no {place} among {all:#?}")
-    })
+        .map(|entry| entry.object.to_string())
+        .collect();
+    let index = places.iter().position(|found| found == place);
+    assert!(index.is_some(), "no {place} among {places:#?}");
+    &seen.certificates[index.unwrap()]
 }
 
 fn bundles(seen: &ClusterObservation, purpose: BundlePurpose) -> Vec<(String, Vec<Certificate>)> {

@@ -43,8 +43,8 @@ impl ControlPlane {
     /// etcd and an API server with RBAC, ready.
     pub fn start() -> Self {
         let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-        let assets =
-            assets.expect("KUBEBUILDER_ASSETS names the folder of etcd and kube-apiserver");
+        // names the folder of etcd and kube-apiserver
+        let assets = assets.unwrap();
         let workshop = Workshop::new();
         let authority = workshop.authority("ca", wish("/CN=kubernetes", CA));
         let front_proxy = workshop.authority("front-proxy-ca", wish("/CN=front-proxy-ca", CA));

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use kubepki_x509::{PublicKey, SignatureAlgorithm};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 /// A token that could be decoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +20,9 @@ pub struct JsonWebToken {
     pub key_id: Option<String>,
     /// Every claim, in order.
     pub claims: Map<String, Value>,
-    signed: Vec<u8>,
-    signature: Vec<u8>,
+    // together these are the token
+    signed: Zeroizing<Vec<u8>>,
+    signature: Zeroizing<Vec<u8>>,
 }
 
 /// Longest text that is looked at as a token; a service account's is about one KiB.
@@ -43,8 +45,8 @@ impl JsonWebToken {
             algorithm: header.get("alg")?.as_str()?.to_owned(),
             key_id: header.get("kid").and_then(Value::as_str).map(str::to_owned),
             claims: object(payload)?,
-            signed: signed.as_bytes().to_vec(),
-            signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
+            signed: Zeroizing::new(signed.as_bytes().to_vec()),
+            signature: Zeroizing::new(URL_SAFE_NO_PAD.decode(signature).ok()?),
         })
     }
 
@@ -82,29 +84,23 @@ impl JsonWebToken {
     /// Whether this key made the signature.
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
         use SignatureAlgorithm as Algorithm;
-        let (algorithm, signature) = match self.algorithm.as_str() {
-            "RS256" => (Algorithm::RsaPkcs1Sha256, self.signature.clone()),
-            "RS384" => (Algorithm::RsaPkcs1Sha384, self.signature.clone()),
-            "RS512" => (Algorithm::RsaPkcs1Sha512, self.signature.clone()),
-            "PS256" => (
-                Algorithm::RsaPssSha256 { salt_length: 32 },
-                self.signature.clone(),
-            ),
-            "PS384" => (
-                Algorithm::RsaPssSha384 { salt_length: 48 },
-                self.signature.clone(),
-            ),
-            "PS512" => (
-                Algorithm::RsaPssSha512 { salt_length: 64 },
-                self.signature.clone(),
-            ),
-            "ES256" => (Algorithm::EcdsaSha256, ecdsa_der(&self.signature)),
-            "ES384" => (Algorithm::EcdsaSha384, ecdsa_der(&self.signature)),
-            "ES512" => (Algorithm::EcdsaSha512, ecdsa_der(&self.signature)),
-            "EdDSA" => (Algorithm::Ed25519, self.signature.clone()),
+        let algorithm = match self.algorithm.as_str() {
+            "RS256" => Algorithm::RsaPkcs1Sha256,
+            "RS384" => Algorithm::RsaPkcs1Sha384,
+            "RS512" => Algorithm::RsaPkcs1Sha512,
+            "PS256" => Algorithm::RsaPssSha256 { salt_length: 32 },
+            "PS384" => Algorithm::RsaPssSha384 { salt_length: 48 },
+            "PS512" => Algorithm::RsaPssSha512 { salt_length: 64 },
+            "ES256" => Algorithm::EcdsaSha256,
+            "ES384" => Algorithm::EcdsaSha384,
+            "ES512" => Algorithm::EcdsaSha512,
+            "EdDSA" => Algorithm::Ed25519,
             _ => return false,
         };
-        key.verify(algorithm, &self.signed, &signature).is_ok()
+        let is_raw = self.algorithm.starts_with("ES");
+        let of_ecdsa = is_raw.then(|| Zeroizing::new(ecdsa_der(&self.signature)));
+        let signature = of_ecdsa.as_deref().unwrap_or(&self.signature);
+        key.verify(algorithm, &self.signed, signature).is_ok()
     }
 
     /// Whether the header's key id is the one that Kubernetes gives this key
