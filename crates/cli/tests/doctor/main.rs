@@ -16,6 +16,7 @@ mod components;
 
 mod breakages;
 mod catalogue;
+mod endpoints;
 mod files;
 mod options;
 mod output;

@@ -24,7 +24,7 @@ pub(super) fn gaps(evidence: &Evidence<'_>) -> impl Iterator<Item = Gap> {
 
 /// What was asked of servers that are no component's, and none that the API server calls: those have
 /// connections of their own.
-fn asked<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a ServedFact> + use<'a> {
+pub(super) fn asked<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = &'a ServedFact> + use<'a> {
     let backends = evidence.cluster.map(|cluster| cluster.backends.as_slice());
     let is_called = move |fact: &ServedFact| {
         let mut backends = backends.into_iter().flatten();

@@ -1,6 +1,7 @@
 //! Endpoints that were named or that the cluster exposes: what they serve, by its dates and names.
 
 use super::draft::{Draft, Ledger};
+use super::endpoint_reports;
 use super::scene::{Scene, named};
 use crate::connections::Place;
 use crate::findings::code;
@@ -9,17 +10,9 @@ use crate::model::live::ServedFact;
 use kubepki_x509::path::ServerName;
 use kubepki_x509::{Certificate, ValidityState};
 
-/// Findings about endpoints that are no component's.
+/// Findings about endpoints that are no component's, and that the API server does not call.
 pub(super) fn check(scene: &Scene<'_>, ledger: &mut Ledger) {
-    let live = scene
-        .evidence
-        .hosts
-        .iter()
-        .filter_map(|host| host.live.as_ref());
-    for fact in live.flat_map(|live| &live.served) {
-        if fact.component.is_some() {
-            continue;
-        }
+    for fact in endpoint_reports::asked(scene.evidence) {
         let leaf = fact
             .outcome
             .as_ref()

@@ -31,7 +31,9 @@ pub(super) fn material(scene: &Scene<'_>) -> Material {
 /// What a slot holds in its process, when that is not plainly what lies on disk.
 fn in_process(scene: &Scene<'_>, id: SlotId, slot: &Slot) -> Option<Held> {
     let host = slot.party.host.as_deref()?;
-    let live = scene.host(host)?.live.as_ref();
+    let seen = scene.host(host)?;
+    // Endpoints may have been asked where processes could not be.
+    let live = seen.live.as_ref().filter(|_| seen.inventory.live);
     let Some(live) = live else {
         // Without processes nothing is loaded.
         return slot
