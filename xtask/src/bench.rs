@@ -7,6 +7,7 @@
 
 mod certificates;
 mod cluster_scan;
+mod doctor;
 mod inspect;
 mod machine;
 mod measure;
@@ -71,7 +72,7 @@ struct Benchmark {
     run: fn(&Bench) -> Result<()>,
 }
 
-const BENCHMARKS: [Benchmark; 5] = [
+const BENCHMARKS: [Benchmark; 6] = [
     Benchmark {
         name: "renew-rsa",
         measures: "`renew all` keeping RSA-2048, beside `kubeadm certs renew all`",
@@ -91,6 +92,11 @@ const BENCHMARKS: [Benchmark; 5] = [
         name: "inspect",
         measures: "`inspect` of up to 100,000 files, beside a loop of `openssl x509`",
         run: inspect::run,
+    },
+    Benchmark {
+        name: "doctor",
+        measures: "`doctor` of one control plane, beside `kubeadm certs check-expiration` and a loop of `openssl verify` and `s_client`",
+        run: doctor::run,
     },
     Benchmark {
         name: "cluster-scan",

@@ -124,7 +124,8 @@ fn configuration(keys: Keys) -> String {
         "apiVersion: kubeadm.k8s.io/v1beta2\nkind: InitConfiguration\n\
          localAPIEndpoint: {{advertiseAddress: 10.77.0.11}}\nnodeRegistration: {{name: cp1}}\n---\n\
          apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n\
-         kubernetesVersion: v1.20.2\ncontrolPlaneEndpoint: 10.77.0.11:6443\n{gates}"
+         kubernetesVersion: v1.20.2\ncontrolPlaneEndpoint: 10.77.0.11:6443\n\
+         apiServer: {{certSANs: [127.0.0.1]}}\n{gates}"
     )
 }
 
