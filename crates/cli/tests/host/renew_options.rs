@@ -31,9 +31,7 @@ fn validity_is_a_length_of_time_or_a_date() {
     let end = renew(&tree, &["--validity", "90d"]).validity().not_after;
     assert_close(end, Timestamp::now() + SignedDuration::from_hours(90 * 24));
     let end = renew(&tree, &["--validity", "2y"]).validity().not_after;
-    let years = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC);
-    let in_two = years.checked_add(jiff::Span::new().years(2)).unwrap();
-    assert_close(end, in_two.timestamp());
+    assert_close(end, Timestamp::now() + SignedDuration::from_hours(2 * 8760));
     let date = tree.day(700).strftime("%Y-%m-%d").to_string();
     let end = renew(&tree, &["--validity", &date]).validity().not_after;
     assert_eq!(end.to_string(), format!("{date}T00:00:00Z"));
@@ -83,7 +81,7 @@ fn a_validity_that_is_empty_or_nonsense_is_refused() {
         .kubepki(&["renew", "apiserver", "--validity", "soon", "--yes"])
         .expect(2);
     assert!(
-        run.stderr.contains("expected a duration such as 1y"),
+        run.stderr.contains("expected a length of time such as 1y"),
         "{run}"
     );
     tree.assert_unchanged(&before);

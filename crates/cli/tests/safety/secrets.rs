@@ -144,7 +144,7 @@ fn nothing_that_is_said_or_noted_holds_a_key() {
     for folder in state.iter().chain([&tree.scratch()]) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            // OpenSSL has left requests in the scratch folder, and no key.
+            // OpenSSL may have left requests in the scratch folder, and no key.
             if path.is_file() {
                 keys.assert_not_in(&path.display().to_string(), &fs::read(path).unwrap());
                 noted += 1;
@@ -156,7 +156,7 @@ fn nothing_that_is_said_or_noted_holds_a_key() {
         keys.texts.len(),
         said.len()
     );
-    assert!(noted > 20);
+    assert!(noted > 10, "{noted} files");
 }
 
 /// A key where another file was asked for: people press Tab.

@@ -65,7 +65,7 @@ fn everything_is_made_on_empty_ground_authorities_first() {
 fn dates_and_keys_are_those_asked_for() {
     let founding = list(&request());
     let (ca, leaf) = (making(&founding, "ca"), making(&founding, "apiserver"));
-    assert_eq!(ca.not_after, "2036-11-22T10:00:00Z".parse().unwrap());
+    assert_eq!(ca.not_after, "2036-11-19T10:00:00Z".parse().unwrap());
     assert_eq!(leaf.not_after, "2027-11-22T10:00:00Z".parse().unwrap());
     assert_eq!(leaf.not_before, "2026-11-22T09:55:00Z".parse().unwrap());
     assert_eq!(
@@ -87,7 +87,7 @@ fn what_a_layout_declares_is_stronger_than_what_is_asked_for() {
     let declared = declared.checked(&super::support::folders()).unwrap();
     let founding = found(&declared, &Ground::default(), &request(), now()).unwrap();
     let (ca, leaf) = (making(&founding, "ca"), making(&founding, "a"));
-    assert_eq!(ca.not_after, "2028-11-22T10:00:00Z".parse().unwrap());
+    assert_eq!(ca.not_after, "2028-11-21T10:00:00Z".parse().unwrap());
     assert_eq!(leaf.not_after, "2026-11-29T10:00:00Z".parse().unwrap());
     assert_eq!(
         (ca.key_type.as_str(), leaf.key_type.as_str()),
