@@ -2,7 +2,10 @@
 //!
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#410-gone-responses>
 
+use std::error::Error as StdError;
+
 use ::kube::Error;
+use ::kube::client::AuthError;
 use kubepki_engine::ports::{ClusterError, ClusterErrorKind};
 use serde::Deserialize;
 
@@ -61,6 +64,13 @@ pub(super) fn answered(server: &str, status: u16, body: &[u8]) -> ClusterError {
 
 /// No answer at all.
 pub(super) fn failed(server: &str, error: &Error) -> ClusterError {
+    if let Some(detail) = command_failure(error) {
+        return ClusterError {
+            server: server.to_owned(),
+            kind: ClusterErrorKind::Unauthorized,
+            detail,
+        };
+    }
     let described = failure::describe(server, error);
     let kind = match described.unauthorized {
         true => ClusterErrorKind::Unauthorized,
@@ -72,6 +82,39 @@ pub(super) fn failed(server: &str, error: &Error) -> ClusterError {
         detail: described.detail,
     }
 }
+
+/// What went wrong with the kubeconfig's command for credentials. What it printed is withheld: the
+/// `kube` crate's own words quote it, and it may be a token.
+fn command_failure(error: &Error) -> Option<String> {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<AuthError>() {
+            return match found {
+                AuthError::AuthExecRun { cmd, out } => {
+                    let complaint = String::from_utf8_lossy(&out.stderr);
+                    let last = complaint.trim().lines().last().unwrap_or_default();
+                    let last: String = last.chars().take(LONGEST_COMPLAINT).collect();
+                    let status = out.status;
+                    Some(format!(
+                        "the kubeconfig's command failed, {cmd}: {status}: {last}"
+                    ))
+                }
+                AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
+                    Some("what the kubeconfig's command printed is no ExecCredential".to_owned())
+                }
+                AuthError::AuthExecStart(reason) => {
+                    Some(format!("the kubeconfig's command cannot be run: {reason}"))
+                }
+                _ => None,
+            };
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// One line of a terminal or two.
+const LONGEST_COMPLAINT: usize = 200;
 
 #[cfg(test)]
 mod tests {

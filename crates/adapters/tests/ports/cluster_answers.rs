@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use kubepki_adapters::kube::ClusterClient;
-use kubepki_engine::ports::{ClusterErrorKind, ClusterRead, PageRequest};
+use kubepki_engine::ports::{ClusterError, ClusterErrorKind, ClusterRead, PageRequest};
 use serde_json::{Value, json};
 
 use crate::certificates::{CA, Made, SERVER, Workshop, wish};
@@ -44,6 +44,10 @@ fn cluster(reply: fn(&str) -> Vec<u8>) -> Cluster {
 impl Cluster {
     /// With a CA bundle beside the kubeconfig.
     fn client(&self, user: &str) -> ClusterClient {
+        self.try_client(user).unwrap()
+    }
+
+    fn try_client(&self, user: &str) -> Result<ClusterClient, ClusterError> {
         let (address, name) = (self.server.address, self.authority.certificate.file_name());
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: x\n\
@@ -53,7 +57,7 @@ impl Cluster {
             name.unwrap().to_str().unwrap()
         );
         let kubeconfig = text.into_bytes().into();
-        ClusterClient::new(&kubeconfig, self.workshop.path(), None).unwrap()
+        ClusterClient::new(&kubeconfig, self.workshop.path(), None)
     }
 }
 
@@ -147,22 +151,46 @@ fn a_busy_server_is_asked_again() {
     assert_eq!(page.next, None);
 }
 
+/// A user whose credentials come from a script beside the kubeconfig.
+fn command(cluster: &Cluster, script: &str) -> &'static str {
+    let path = cluster.workshop.path().join("login");
+    fs_err::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs_err::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./login, interactiveMode: Never}}"
+}
+
 #[test]
 fn the_kubeconfigs_command_is_run_from_its_folder() {
     let cluster = cluster(|_| answer("200 OK", "", r#"{"items":[]}"#));
     let credential = r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
         "status":{"token":"from-the-command"}}"#;
-    let script = cluster.workshop.path().join("login");
-    fs_err::write(&script, format!("#!/bin/sh\necho '{credential}'\n")).unwrap();
-    fs_err::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
-    let user = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./login, \
-                interactiveMode: Never}}";
+    let user = command(&cluster, &format!("echo '{credential}'"));
     cluster.client(user).page(&SECRETS, &mut |_| ()).unwrap();
     let request = cluster.server.next_client().request.to_lowercase();
     assert!(
         request.contains("authorization: bearer from-the-command"),
         "{request}"
     );
+}
+
+#[test]
+fn what_a_failing_command_printed_is_not_shown() {
+    let cluster = cluster(|_| answer("200 OK", "", r#"{"items":[]}"#));
+    for (script, expected) in [
+        ("echo hunter2; echo 'no session' >&2; exit 3", "no session"),
+        ("echo hunter2", "no ExecCredential"),
+    ] {
+        let user = command(&cluster, script);
+        let outcome = cluster.try_client(user);
+        let outcome = outcome.and_then(|client| client.page(&SECRETS, &mut |_| ()));
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind, ClusterErrorKind::Unauthorized, "{error}");
+        let shown = format!("{error} {error:?}");
+        assert!(
+            shown.contains(expected) && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
 }
 
 #[test]
