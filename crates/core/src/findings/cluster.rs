@@ -22,7 +22,7 @@ kinds! {
         cause: "The CA was replaced, and this ConfigMap in `kube-public` is the copy that everybody forgets.",
         known_by: "The API server's certificate does not verify by the CA in its kubeconfig.",
         remedy: "Write the current CA into it; the bootstrap signer signs it again by itself. Then print the new hash for `kubeadm join`.",
-        commands: ["kubepki ca-hash", "kubeadm init phase bootstrap-token"],
+        commands: ["kubepki ca-hash /etc/kubernetes/pki/ca.crt", "kubeadm init phase bootstrap-token"],
         example: "ConfigMap kube-public/cluster-info data[kubeconfig]: holds CN=kubernetes (sha256:2fd4…), the API server is signed by sha256:96f6…",
     }
     CLUSTER_INFO_UNSIGNED = "cluster-info-unsigned", Warning, "cluster-info is not signed for a bootstrap token", ["doctor"] {
