@@ -8,6 +8,7 @@ use super::suspects::{Signer, SignerId, Signers, sides};
 use super::trust::bundle_code_of;
 use crate::connections::{Judgement, Place, Side, Slot, SlotId, Use};
 use crate::findings::code;
+use crate::layouts::component_files::TRUST_BUNDLES;
 use crate::model::{ComponentKind, Inventory, KeyState, Role, Severity};
 use kubepki_x509::Certificate;
 
@@ -15,7 +16,6 @@ use kubepki_x509::Certificate;
 pub(super) fn check(scene: &Scene<'_>, ledger: &mut Ledger) {
     for host in scene.evidence.hosts {
         let inventory = &host.inventory;
-        signing_file(scene, inventory, ledger);
         keys_at_rest(scene, inventory, ledger);
         etcd_asks_nobody(scene, inventory, ledger);
     }
@@ -286,11 +286,17 @@ pub(super) fn unproved(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger
     slots_unproved(scene, signers, ledger);
     for host in scene.evidence.hosts {
         let inventory = &host.inventory;
+        signing_file(scene, inventory, ledger);
         for authority in &inventory.authorities {
             let place = file(&inventory.host, &authority.certificate_path);
             let in_graph = scene.slots().any(|(_, slot)| slot.place == place);
             let name = authority.role.authority();
-            let (Some(name), false) = (name, in_graph || authority.used_by.is_empty()) else {
+            // What is only signed with need not be trusted yet: a rotation begins so.
+            let is_trusted = authority.used_by.iter().any(|used| {
+                let mut bundles = TRUST_BUNDLES.iter();
+                bundles.any(|row| row.component == used.component && row.flag == used.flag)
+            });
+            let (Some(name), true) = (name, is_trusted && !in_graph) else {
                 continue;
             };
             let reference = signers.reference(name, Side::Client);

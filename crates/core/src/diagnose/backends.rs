@@ -7,9 +7,9 @@ use super::trust::backend_code;
 use crate::connections::Place;
 use crate::findings;
 use crate::findings::code;
-use crate::model::Severity;
 use crate::model::cluster::{ApiBackend, BackendKind};
 use crate::model::live::ServedFact;
+use crate::model::{ObjectReference, Severity};
 use kubepki_x509::path::{CertificatePool, PathError, PathQuery, Purpose, ServerName, validate};
 
 /// Findings about backends.
@@ -97,7 +97,7 @@ fn served(scene: &Scene<'_>, backend: &ApiBackend, ledger: &mut Ledger) {
         _ => Draft::new(
             code::BACKEND_CERTIFICATE,
             severity(backend, code::BACKEND_CERTIFICATE),
-            &Place::Api(backend.object.clone().whole()),
+            &server(backend),
             format!(
                 "{} presents a certificate that is refused",
                 backend.server_name
@@ -108,7 +108,23 @@ fn served(scene: &Scene<'_>, backend: &ApiBackend, ledger: &mut Ledger) {
     ledger.add(draft.fact(error.to_string()));
 }
 
+/// The Service that answers, by its name; of a URL the object that names it.
+fn server(backend: &ApiBackend) -> Place {
+    service(&backend.server_name).unwrap_or_else(|| Place::Api(backend.object.clone().whole()))
+}
+
+/// The Service of `NAME.NAMESPACE.svc`.
+pub(super) fn service(server_name: &str) -> Option<Place> {
+    let (name, namespace) = server_name.strip_suffix(".svc")?.split_once('.')?;
+    let object = ObjectReference::namespaced("Service", namespace, name);
+    Some(Place::Api(object))
+}
+
 fn is_of(fact: &ServedFact, backend: &ApiBackend) -> bool {
+    let other_name = |name: &String| *name != backend.server_name;
+    if fact.server_name.as_ref().is_some_and(other_name) {
+        return false;
+    }
     let by_object = fact.exposed_by.as_deref().is_some_and(|by| {
         by == backend.object.to_string() || by == backend.object.clone().whole().to_string()
     });
@@ -147,17 +163,15 @@ fn unavailable(backend: &ApiBackend, ledger: &mut Ledger) {
         return;
     }
     let fact = format!("the API server says: {message}");
-    let (place, whole) = (
-        Place::Api(backend.object.clone()),
-        Place::Api(backend.object.clone().whole()),
-    );
-    if ledger.append(&place, &fact, None) || ledger.append(&whole, &fact, None) {
+    let place = Place::Api(backend.object.clone());
+    let server = server(backend);
+    if ledger.append(&place, &fact, None) || ledger.append(&server, &fact, None) {
         return;
     }
     let (code, at) = if message.contains("unknown authority") {
         (backend_code(backend.kind), place)
     } else {
-        (code::BACKEND_CERTIFICATE, whole)
+        (code::BACKEND_CERTIFICATE, server)
     };
     ledger.add(
         Draft::new(

@@ -82,6 +82,14 @@ pub(super) fn blame(case: &Case<'_>) -> Vec<Draft> {
     match (&case.failure.reason, presented, trusted_by) {
         (FailureReason::Path(error), _, _) => path(case, error),
         (FailureReason::KeyDiffers, Some(slot), _) => vec![key_differs(case, slot)],
+        (FailureReason::KeyUnusable(reason), Some(slot), _) => vec![
+            case.draft(
+                code::KEY_UNUSABLE,
+                slot.key_place.as_ref().unwrap_or(&slot.place),
+                reason,
+            )
+            .mend(remedy::renew_slot(case.scene, slot)),
+        ],
         (FailureReason::Missing(reason), Some(slot), _) => vec![missing(case, slot, reason)],
         (FailureReason::Unusable(reason), Some(slot), _) => vec![
             case.draft(code::UNREADABLE, &slot.place, reason)

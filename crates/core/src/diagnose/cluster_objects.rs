@@ -22,6 +22,7 @@ pub(super) fn check(scene: &Scene<'_>, signers: &Signers, ledger: &mut Ledger) {
     for bundle in &cluster.bundles {
         bundle_findings(scene, signers, bundle, ledger);
     }
+    published(scene, cluster, ledger);
     root_ca_everywhere(cluster, ledger);
     for certificate in &cluster.certificates {
         certificate_findings(scene, certificate, ledger);
@@ -155,6 +156,43 @@ fn mend(object: &ObjectReference) -> String {
         "extension-apiserver-authentication" => "kubectl -n kube-system delete configmap extension-apiserver-authentication: kube-apiserver writes it anew from its flags".to_owned(),
         "cluster-info" => "put the present CA into the kubeconfig in ConfigMap kube-public/cluster-info: joining nodes believe the API server by it".to_owned(),
         _ => format!("put the present CA into {object}"),
+    }
+}
+
+/// What the controller manager has published of a wrong file is no fault of the namespaces.
+fn published(scene: &Scene<'_>, cluster: &ClusterObservation, ledger: &mut Ledger) {
+    const STALE: [&str; 2] = [code::ROOT_CA_STALE, code::TOKEN_SECRET_STALE];
+    for (id, slot) in scene.slots() {
+        if slot.flag.as_deref() != Some("root-ca-file") {
+            continue;
+        }
+        let flag = super::blame::flag_of(slot);
+        let culprit = flag
+            .into_iter()
+            .chain([slot.place.clone()])
+            .find(|place| ledger.blames(place, Severity::Critical));
+        let Some(culprit) = culprit else { continue };
+        let mut copies = 0_usize;
+        for bundle in &cluster.bundles {
+            let of_pods = matches!(
+                bundle.purpose,
+                BundlePurpose::KubeRootCa | BundlePurpose::TokenSecretCa
+            );
+            let place = Place::Api(bundle.object.clone());
+            if !of_pods || bundle.certificates != scene.trusted(id) || !ledger.says(&place, &STALE)
+            {
+                continue;
+            }
+            copies += 1;
+            for connection in ledger.take(&place, &STALE) {
+                let fact = "pods trust what kube-controller-manager has published of it";
+                ledger.append(&culprit, fact, Some(&connection));
+            }
+        }
+        if copies > 0 {
+            let fact = format!("kube-controller-manager has published it in {copies} places");
+            ledger.append(&culprit, &fact, None);
+        }
     }
 }
 

@@ -226,6 +226,25 @@ impl Ledger {
                 }
             }
         }
+        self.index();
+    }
+
+    /// Takes out what was found for an object with one of these codes, as a consequence of another:
+    /// the connections that it broke.
+    pub(super) fn take(&mut self, place: &Place, codes: &[&str]) -> Vec<String> {
+        let object = object(place);
+        let (taken, kept): (Vec<Draft>, Vec<Draft>) = std::mem::take(&mut self.drafts)
+            .into_iter()
+            .partition(|draft| {
+                draft.about_what() == object && codes.contains(&draft.code.as_str())
+            });
+        self.drafts = kept;
+        self.index();
+        let connections = taken.into_iter().flat_map(|draft| draft.connections);
+        connections.collect()
+    }
+
+    fn index(&mut self) {
         self.by_object.clear();
         for (position, draft) in self.drafts.iter().enumerate() {
             let positions = self.by_object.entry(draft.about_what()).or_default();

@@ -61,7 +61,7 @@ fn entry_findings(
             code::OUTLIVES_CA => continue,
             code::KEY_MISMATCH if key_is_blamed(entry, &inventory.host, ledger) => continue,
             code::KEY_MISSING => key_place(entry, &inventory.host).unwrap_or_else(|| place.clone()),
-            code::KEY_UNREADABLE | code::KEY_READABLE_BY_OTHERS => {
+            code::KEY_UNREADABLE | code::KEY_UNUSABLE | code::KEY_READABLE_BY_OTHERS => {
                 key_place(entry, &inventory.host).unwrap_or_else(|| place.clone())
             }
             // The kubeconfig is the object, also where it only names the certificate.
@@ -72,6 +72,12 @@ fn entry_findings(
                     continue;
                 }
                 place
+            }
+            // The kubeconfig is what was edited, and what is to be changed.
+            code::EMBEDDED_KUBELET_CERTIFICATE => {
+                let copy = entry.embedded_copy.as_ref().map(|copy| copy.path.as_path());
+                let path = copy.or(entry.kubeconfig.as_deref());
+                path.map_or_else(|| place.clone(), |path| file(&inventory.host, path))
             }
             _ => place.clone(),
         };
@@ -133,7 +139,7 @@ fn authority_findings(
             }
             code::MISSING if ledger.says(&place, &[code::MISSING]) => continue,
             code::UNREADABLE if ledger.says(&place, &[code::UNREADABLE]) => continue,
-            code::KEY_READABLE_BY_OTHERS | code::KEY_UNREADABLE => {
+            code::KEY_READABLE_BY_OTHERS | code::KEY_UNREADABLE | code::KEY_UNUSABLE => {
                 key().unwrap_or_else(|| place.clone())
             }
             // The rest of the cluster speaks for the certificate: then the key is the wrong one.

@@ -79,7 +79,15 @@ fn in_memory(
         return;
     };
     let end = certificate.validity().not_after;
-    if held.duration_since(end).abs() < GRAIN {
+    // What it read when it started is what the file held; the metric is asked only for what changed
+    // since, or was turned by the kubelet itself.
+    let changed = scene
+        .file_time(&inventory.host, entry.holder.path())
+        .map(|time| time.modified.max(time.changed));
+    let started = scene.started(&inventory.host, ComponentKind::Kubelet);
+    let is_older =
+        matches!((changed, started), (Some(changed), Some(started)) if changed < started);
+    if is_older || held.duration_since(end).abs() < GRAIN {
         return;
     }
     let place = place_of(&inventory.host, entry);

@@ -116,8 +116,9 @@ pub fn diagnose(evidence: &Evidence<'_>, options: &DiagnoseOptions<'_>) -> Diagn
     kubelet::check(&scene, &mut ledger);
     people::check(&scene, &mut ledger);
     clocks::check(&scene, &mut ledger);
-    refused::check(&scene, &loaded, &loaded_verdicts, &mut ledger);
+    refused::check(&scene, &loaded, &loaded_verdicts, &signers, &mut ledger);
     ledger.fold(&[code::NOT_A_CA], &[code::WRONG_AUTHORITY_FILE]);
+    ledger.fold(&[code::WRONG_CA_DATA], &[code::CA_DATA_STALE]);
     ledger.fold(&[code::BROKEN_LINK], &[code::MISSING, code::UNREADABLE]);
     ledger.fold(ROOTS, CONSEQUENCES);
 

@@ -292,6 +292,8 @@ pub(super) fn identity(case: &Case<'_>, slot: &Slot, expected: &str, found: &str
             _ => None,
         });
     let common_name = case.leaf().and_then(|leaf| leaf.subject().common_name());
+    let published = demanded_by.and_then(|place| published_flag(case, place));
+    let demanded_by = published.as_ref().or(demanded_by);
     if let Some(place @ (Place::Flag { .. } | Place::Api(_))) = demanded_by
         && conventional.is_some()
         && common_name.as_deref() == conventional
@@ -319,6 +321,32 @@ pub(super) fn identity(case: &Case<'_>, slot: &Slot, expected: &str, found: &str
         .facts(demanded_by.map(|place| format!("{place} demands it")))
         .mend(remedy::renew_slot(case.scene, slot)),
     )
+}
+
+/// The API server's flag, where what the API holds is what the server has published of it.
+fn published_flag(case: &Case<'_>, place: &Place) -> Option<Place> {
+    const FLAG: &str = "requestheader-allowed-names";
+    let Place::Api(object) = place else {
+        return None;
+    };
+    if object.name != "extension-apiserver-authentication" {
+        return None;
+    }
+    let published = case
+        .scene
+        .evidence
+        .cluster?
+        .requestheader_allowed_names
+        .as_ref()?;
+    case.scene.evidence.hosts.iter().find_map(|host| {
+        let server = host.inventory.component(ComponentKind::KubeApiserver)?;
+        let told: Vec<&str> = server.flags.list(FLAG).collect();
+        (told == *published).then(|| Place::Flag {
+            host: host.inventory.host.clone(),
+            component: ComponentKind::KubeApiserver,
+            flag: FLAG.to_owned(),
+        })
+    })
 }
 
 fn listed(certificate: &Certificate) -> String {

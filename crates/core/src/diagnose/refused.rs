@@ -1,9 +1,10 @@
 //! Connections that fail over the wire although nothing in the files says so.
 
+use super::backends;
 use super::draft::{Draft, Ledger};
 use super::remedy::{self, ComponentWord};
-use super::scene::Scene;
-use super::suspects::sides;
+use super::scene::{Scene, named};
+use super::suspects::{SignerId, Signers, authority_of, sides};
 use super::wire;
 use crate::connections::{Connection, Held, Material, Place, Side, Slot, SlotId, Verdict};
 use crate::findings::code;
@@ -14,6 +15,7 @@ pub(super) fn check(
     scene: &Scene<'_>,
     loaded: &Material,
     loaded_verdicts: &[Verdict],
+    signers: &Signers,
     ledger: &mut Ledger,
 ) {
     let all = scene
@@ -41,7 +43,9 @@ pub(super) fn check(
             );
             continue;
         }
-        ledger.add(refusal(scene, loaded, connection, side, &reason));
+        let draft = other_authority(scene, signers, connection, side, &reason)
+            .unwrap_or_else(|| refusal(scene, loaded, connection, side, &reason));
+        ledger.add(draft);
     }
 }
 
@@ -50,7 +54,9 @@ pub(super) fn check(
 fn is_blamed(scene: &Scene<'_>, connection: &Connection, ledger: &mut Ledger) -> bool {
     let blamed: Vec<Place> = places(scene, connection)
         .into_iter()
-        .filter(|place| ledger.blames(place, Severity::Critical))
+        .filter(|place| {
+            ledger.blames(place, Severity::Critical) || ledger.says(place, &[code::KEY_UNREADABLE])
+        })
         .collect();
     for place in &blamed {
         let fact = format!("{} fails", connection.id);
@@ -60,12 +66,53 @@ fn is_blamed(scene: &Scene<'_>, connection: &Connection, ledger: &mut Ledger) ->
 }
 
 fn places(scene: &Scene<'_>, connection: &Connection) -> Vec<Place> {
+    let asked = connection.names.iter();
+    let services = asked.filter_map(|asked| backends::service(&asked.name.to_string()));
     connection
         .slots()
         .filter_map(|id| scene.graph.slot(id))
         .flat_map(|slot| [Some(slot.place.clone()), slot.key_place.clone()])
         .flatten()
+        .chain(services)
         .collect()
+}
+
+/// A kubeconfig that does not hold the CA that the rest of its host speaks for: where the server's
+/// files are elsewhere, only the wire shows that it matters.
+fn other_authority(
+    scene: &Scene<'_>,
+    signers: &Signers,
+    connection: &Connection,
+    side: Side,
+    reason: &str,
+) -> Option<Draft> {
+    let (presents, trusts) = sides(connection, side);
+    let slot = scene.graph.slot(trusts?)?;
+    if side != Side::Server || !matches!(slot.place, Place::KubeconfigCluster { .. }) {
+        return None;
+    }
+    let reference = signers.reference(authority_of(scene, presents, trusts)?, side)?;
+    let bundle = scene.trusted(trusts?);
+    let holds = bundle.iter().any(|ca| SignerId::of(ca) == reference.id);
+    if bundle.is_empty() || holds || !reference.is_used() {
+        return None;
+    }
+    let held: Vec<String> = bundle.iter().map(named).collect();
+    let expected = signers
+        .certificate(&reference.id)
+        .map_or_else(|| reference.id.name().to_string(), named);
+    Some(
+        Draft::new(
+            code::WRONG_CA_DATA,
+            Severity::Critical,
+            &slot.place,
+            format!("holds {}, expected {expected}", held.join(" and ")),
+        )
+        .fact(reference.told())
+        .fact(format!("over the wire: {reason}"))
+        .mend(format!("put the CA {expected} into {}", slot.place))
+        .fails(&connection.id),
+    )
 }
 
 /// The end whose memory cannot be seen is the likeliest: it has something else than its file.

@@ -134,7 +134,7 @@ fn unverified(
     let signer_is_wrong = match for_signer.cmp(&for_verifier) {
         std::cmp::Ordering::Less => true,
         std::cmp::Ordering::Greater => false,
-        std::cmp::Ordering::Equal => tokens_decide(scene, verifier)
+        std::cmp::Ordering::Equal => tokens_decide(scene, signer, verifier)
             .unwrap_or_else(|| is_younger(scene, &signer.place, &verifier.place)),
     };
     let (place, message) = if signer_is_wrong {
@@ -195,19 +195,37 @@ fn unverified(
     )
 }
 
-/// Tokens that exist speak for the keys that verify them.
-fn tokens_decide(scene: &Scene<'_>, _verifier: &Verifying<'_>) -> Option<bool> {
-    let cluster = scene.evidence.cluster?;
-    let tokens: Vec<_> = cluster
-        .token_secrets
-        .iter()
-        .filter(|token| token.has_token)
-        .collect();
-    let verified = tokens
-        .iter()
-        .filter(|token| !token.verified_by.is_empty())
-        .count();
-    (!tokens.is_empty()).then_some(verified * 2 > tokens.len())
+/// The keys that the scan was told, in its order: those of the host that it was started on.
+fn told<'a>(scene: &Scene<'a>) -> Vec<&'a PublicKey> {
+    let keys = inventories(scene)
+        .take(1)
+        .flat_map(|inventory| &inventory.service_account_keys);
+    keys.flat_map(|key| match &key.contents {
+        ServiceAccountKeyContents::Private(state) => state.public_key().into_iter().collect(),
+        ServiceAccountKeyContents::Public(keys) => keys.iter().collect(),
+        ServiceAccountKeyContents::Problem(_) => Vec::new(),
+    })
+    .collect()
+}
+
+/// Tokens that exist speak for the keys that verify them: whether the signing key is the wrong one.
+fn tokens_decide(
+    scene: &Scene<'_>,
+    signer: &Signing<'_>,
+    verifier: &Verifying<'_>,
+) -> Option<bool> {
+    let told = told(scene);
+    let tokens = &scene.evidence.cluster?.token_secrets;
+    let count = |wanted: &dyn Fn(&PublicKey) -> bool| {
+        let tokens = tokens.iter().filter(|token| {
+            let mut by = token.verified_by.iter();
+            by.any(|index| told.get(*index).is_some_and(|key| wanted(key)))
+        });
+        tokens.count()
+    };
+    let by_signer = count(&|key| key == signer.key);
+    let by_verifier = count(&|key| verifier.keys.contains(&key));
+    (by_signer != by_verifier).then_some(by_verifier > by_signer)
 }
 
 fn changed(scene: &Scene<'_>, place: &Place) -> Option<jiff::Timestamp> {
@@ -276,16 +294,25 @@ fn tokens(scene: &Scene<'_>, ledger: &mut Ledger) {
     let Some(cluster) = scene.evidence.cluster else {
         return;
     };
-    let has_keys = inventories(scene)
+    let verifying: Vec<&PublicKey> = inventories(scene)
         .flat_map(verifiers)
-        .any(|verifier| !verifier.keys.is_empty());
-    if !has_keys {
+        .flat_map(|verifier| verifier.keys)
+        .collect();
+    if verifying.is_empty() {
         return;
     }
+    let told = told(scene);
     let stale: Vec<_> = cluster
         .token_secrets
         .iter()
-        .filter(|token| token.has_token && token.verified_by.is_empty())
+        .filter(|token| {
+            let mut by = token.verified_by.iter();
+            let verifies = by.any(|index| match told.get(*index) {
+                Some(key) => verifying.contains(key),
+                None => true,
+            });
+            token.has_token && !verifies
+        })
         .collect();
     let blamed = inventories(scene).find_map(|inventory| {
         inventory

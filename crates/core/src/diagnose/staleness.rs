@@ -3,6 +3,7 @@
 //!
 //! A file that is wrong is the finding; that its process has not noticed yet is then a fact beside it.
 
+use super::blame::flag_of;
 use super::draft::{Draft, Ledger};
 use super::loaded::{self, Change};
 use super::remedy::{self, ComponentWord};
@@ -64,7 +65,7 @@ fn presented(
         ledger.append(&slot.place, &fact, None);
         return;
     };
-    if served == file || is_due(scene, host, slot) {
+    if served == file || is_due(scene, host, slot) || flag_is_blamed(slot, ledger) {
         return;
     }
     differs(scene, host, slot, component, served, file, ledger);
@@ -137,6 +138,11 @@ fn since(scene: &Scene<'_>, host: &str, slot: &Slot) -> Option<String> {
     ))
 }
 
+/// Whether the flag is what is wrong: then its file is right, and somebody else's.
+fn flag_is_blamed(slot: &Slot, ledger: &Ledger) -> bool {
+    flag_of(slot).is_some_and(|flag| ledger.blames(&flag, Severity::Critical))
+}
+
 /// Whether the component may take the file up by itself yet.
 fn is_due(scene: &Scene<'_>, host: &str, slot: &Slot) -> bool {
     let Reload::Live { within_seconds } = slot.reload else {
@@ -166,6 +172,9 @@ fn by_age(scene: &Scene<'_>, host: &str, id: SlotId, slot: &Slot, ledger: &mut L
     };
     let component = change.component;
     let place = &slot.place;
+    if flag_is_blamed(slot, ledger) {
+        return;
+    }
     if ledger.blames(place, Severity::Critical) {
         let fact = format!(
             "{component} runs since {} with what it held before it changed at {}, and reads it at its next restart",
@@ -238,6 +247,9 @@ fn trusted(
     let Some(component) = slot.party.component else {
         return;
     };
+    if flag_is_blamed(slot, ledger) {
+        return;
+    }
     match loaded::lists_as_on_disk(scene, live, id, slot) {
         Some(true) => return,
         Some(false) if !is_due(scene, host, slot) => {

@@ -59,7 +59,9 @@ fn told(scene: &Scene<'_>, failure: &Failure) -> String {
     match &failure.reason {
         FailureReason::Path(error) => format!("{presented}{error}"),
         FailureReason::KeyDiffers => format!("{presented}its private key is another's"),
-        FailureReason::Missing(reason) | FailureReason::Unusable(reason) => {
+        FailureReason::KeyUnusable(reason)
+        | FailureReason::Missing(reason)
+        | FailureReason::Unusable(reason) => {
             format!("{presented}{reason}")
         }
         FailureReason::TrustMissing(reason) | FailureReason::TrustUnusable(reason) => {

@@ -10,6 +10,7 @@ use kubepki_core::model::cluster::{
     ApiBackend, ApiBundle, ApiCertificate, BackendKind, BootstrapToken, BundlePurpose,
     ClusterObservation, Encoding, Node, RequestState, SigningRequest, TokenSecret,
 };
+use kubepki_core::model::live::{ServedChain, ServedFact};
 use kubepki_x509::Certificate;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-public", "kube-system", "shop"];
@@ -394,4 +395,106 @@ fn an_api_server_whose_clock_is_off() {
             api.server_time = Some(pki::now() + jiff::SignedDuration::from_mins(10));
         },
     );
+}
+
+/// The controller manager was told of another CA, and has published it everywhere.
+#[test]
+fn a_root_ca_that_was_published() {
+    let mut cluster = cluster();
+    let (from, to) = (
+        "--root-ca-file=/etc/kubernetes/pki/ca.crt",
+        "--root-ca-file=/etc/kubernetes/pki/etcd/ca.crt",
+    );
+    let host = cluster.host();
+    host.edit(
+        "/etc/kubernetes/manifests/kube-controller-manager.yaml",
+        from,
+        to,
+    );
+    for process in &mut host.processes {
+        for argument in &mut process.argv {
+            if argument == from {
+                *argument = to.to_owned();
+            }
+        }
+    }
+    let api = cluster.api.as_mut().unwrap();
+    of_purpose(api, BundlePurpose::KubeRootCa)
+        .for_each(|it| it.certificates = vec![authorities().etcd.certificate().clone()]);
+    let diagnosis = cluster.diagnose();
+    let object = "kube-controller-manager --root-ca-file";
+    let expected = [(object.to_owned(), "wrong-authority-file".to_owned())];
+    assert_eq!(culprits(&diagnosis), expected, "{}", show(&diagnosis));
+    well_formed(&diagnosis);
+}
+
+#[test]
+fn a_front_proxy_that_the_api_server_does_not_let_in() {
+    let mut cluster = cluster();
+    let (from, to) = (
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-allowed-names=aggregator",
+    );
+    let host = cluster.host();
+    host.edit("/etc/kubernetes/manifests/kube-apiserver.yaml", from, to);
+    for process in &mut host.processes {
+        for argument in &mut process.argv {
+            if argument == from {
+                *argument = to.to_owned();
+            }
+        }
+    }
+    let api = cluster.api.as_mut().unwrap();
+    api.requestheader_allowed_names = Some(vec!["aggregator".to_owned()]);
+    let diagnosis = cluster.diagnose();
+    let object = "kube-apiserver --requestheader-allowed-names";
+    let expected = [(object.to_owned(), "identity-refused".to_owned())];
+    assert_eq!(culprits(&diagnosis), expected, "{}", show(&diagnosis));
+}
+
+#[test]
+fn a_webhook_that_serves_a_certificate_for_another_name() {
+    let mut cluster = cluster();
+    let webhooks = Authority::new("webhooks");
+    let wish = Wish::new("elsewhere", SERVER, &["DNS:elsewhere.shop.svc"]);
+    let served = webhooks.issue(&wish).certificate;
+    let api = cluster.api.as_mut().unwrap();
+    api.certificates.clear();
+    for (backend, message) in api.backends.iter_mut().zip([
+        None,
+        Some("x509: certificate is valid for elsewhere.shop.svc, not policy.shop.svc"),
+    ]) {
+        backend.server_name = "policy.shop.svc".to_owned();
+        backend.ca_bundle = Some(vec![webhooks.certificate().clone()]);
+        backend.available = message.map(|message| Err(message.to_owned()));
+    }
+    let by: Vec<String> = api
+        .backends
+        .iter()
+        .map(|backend| backend.object.clone().whole().to_string())
+        .collect();
+    let live = cluster.live[0].as_mut().unwrap();
+    for exposed_by in by {
+        live.served.push(ServedFact {
+            component: None,
+            flag: None,
+            host: "10.244.0.9".to_owned(),
+            port: 8443,
+            server_name: Some("policy.shop.svc".to_owned()),
+            exposed_by: Some(exposed_by),
+            outcome: Ok(ServedChain {
+                chain: vec![served.clone()],
+                protocol: "TLSv1.3".to_owned(),
+                asks_client_certificate: false,
+                acceptable_client_authorities: Vec::new(),
+            }),
+        });
+    }
+    let diagnosis = cluster.diagnose();
+    let expected = [(
+        "Service shop/policy".to_owned(),
+        "backend-certificate".to_owned(),
+    )];
+    assert_eq!(culprits(&diagnosis), expected, "{}", show(&diagnosis));
+    well_formed(&diagnosis);
 }

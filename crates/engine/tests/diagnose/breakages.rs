@@ -750,6 +750,72 @@ fn a_signing_file_with_two_certificates() {
     });
 }
 
+#[test]
+fn a_front_proxys_ca_that_also_holds_the_clusters() {
+    let object = "kube-apiserver --requestheader-client-ca-file";
+    breaks(object, "client-ca-is-requestheader-ca", |host| {
+        let all = authorities();
+        let both = format!("{}{}", all.front_proxy.pem(), all.cluster.pem());
+        host.write(&path("front-proxy-ca.crt"), both);
+    });
+}
+
+#[test]
+fn an_etcd_renewed_by_a_new_ca_while_the_old_one_is_trusted() {
+    let object = path("etcd/ca.crt");
+    let expected = [(object.as_str(), "wrong-authority-file")];
+    breaks_cluster(Cluster::kubeadm(), &expected, |cluster| {
+        let host = cluster.host();
+        let new = Authority::new("etcd-ca");
+        host.write(&path("etcd/ca.key"), new.key());
+        for base in [
+            "etcd/server",
+            "etcd/peer",
+            "etcd/healthcheck-client",
+            "apiserver-etcd-client",
+        ] {
+            reissue(host, base, Some(&new), |_| {});
+        }
+        // etcd serves what lies there with the next handshake.
+        cluster.observe();
+    });
+}
+
+#[test]
+fn a_controller_manager_that_signs_with_another_ca() {
+    let object = "kube-controller-manager --cluster-signing-cert-file";
+    breaks(object, "signer-not-trusted", |host| {
+        for ending in ["crt", "key"] {
+            let what = if ending == "crt" { "cert" } else { "key" };
+            let from = format!("--cluster-signing-{what}-file=/etc/kubernetes/pki/ca.{ending}");
+            let to = from.replace("/ca.", "/front-proxy-ca.");
+            host.edit(
+                "/etc/kubernetes/manifests/kube-controller-manager.yaml",
+                &from,
+                &to,
+            );
+            for process in &mut host.processes {
+                for argument in &mut process.argv {
+                    if *argument == from {
+                        argument.clone_from(&to);
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_kubelet_told_of_another_cas_file() {
+    breaks("kubelet --client-ca-file", "wrong-authority-file", |host| {
+        let (from, to) = (
+            "clientCAFile: /etc/kubernetes/pki/ca.crt",
+            "clientCAFile: /etc/kubernetes/pki/etcd/ca.crt",
+        );
+        host.edit("/var/lib/kubelet/config.yaml", from, to);
+    });
+}
+
 // Service accounts
 
 #[test]

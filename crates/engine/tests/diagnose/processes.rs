@@ -165,9 +165,16 @@ fn an_etcd_that_has_not_read_its_new_cas() {
 const CURRENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 const TTL: &str = "kubelet_certificate_manager_client_ttl_seconds";
 
+/// The file behind the link was changed while the kubelet ran.
+fn turned(cluster: &mut Cluster) {
+    let at = pki::now() - SignedDuration::from_hours(1);
+    cluster.host().touch(CURRENT, at);
+}
+
 #[test]
 fn a_kubelet_that_holds_another_certificate() {
     expects(CURRENT, "not-taken-up", Severity::Warning, |cluster| {
+        turned(cluster);
         let left = 40.0 * 86_400.0;
         live(cluster).metrics.push(metric(Kubelet, TTL, "", left));
     });
