@@ -99,6 +99,28 @@ fn only_regular_files_within_the_limit_are_read() {
 }
 
 #[test]
+fn the_end_of_a_file_is_read_without_the_rest() {
+    let place = Place::new();
+    std::fs::write(place.real("journal"), "first\nlast\n").unwrap();
+    symlink(place.real("absent"), place.real("dangling")).unwrap();
+    for (host, at) in place.hosts() {
+        for (length, end) in [
+            (5, "last\n"),
+            (0, ""),
+            (11, "first\nlast\n"),
+            (4096, "first\nlast\n"),
+        ] {
+            let read = host.read_end(&at.join("journal"), length).unwrap();
+            assert_eq!(open(&read), end.as_bytes(), "{length}");
+        }
+        let refused = error(host.read_end(&at.join("dangling"), 5));
+        assert_eq!(refused.0, HostErrorKind::NotFound);
+        let refused = error(host.read_end(&at.join("."), 5));
+        assert_eq!(refused.0, HostErrorKind::WrongKind);
+    }
+}
+
+#[test]
 fn a_file_that_grows_while_it_is_read_is_still_limited() {
     // Files in /proc say that they have no bytes at all.
     let refused = error(LocalHost::live().read(Path::new("/proc/self/status"), 100));
