@@ -73,11 +73,11 @@ pub const BREAKAGES: &[Breakage] = &[
         "front-proxy-ca-ends-before-its-leaf",
         "self_signed ending $PKI/front-proxy-ca.key /CN=front-proxy-ca -1 200
          cat $SCRATCH/ending.crt >$PKI/front-proxy-ca.crt",
-        &[("ca-ends-before-leafs", FRONT_PROXY)],
+        &[("outlives-ca", "/etc/kubernetes/pki/front-proxy-client.crt")],
     ),
     broken(
         "front-proxy-ca-is-no-ca",
-        "again $PKI/front-proxy-client.crt out=$SCRATCH/leaf.crt subject=/CN=front-proxy-ca \
+        "again $PKI/front-proxy-client.crt out=$SCRATCH/leaf.crt subject=/CN=front-proxy-ca end=3600 \
             key=$PKI/front-proxy-ca.key
          cat $SCRATCH/leaf.crt >$PKI/front-proxy-ca.crt",
         &[("not-a-ca", FRONT_PROXY)],
@@ -89,7 +89,7 @@ pub const BREAKAGES: &[Breakage] = &[
     ),
     broken(
         "etcd-renewed-by-a-new-ca-and-the-old-one-still-trusted",
-        "authority elsewhere /CN=etcd-ca
+        "authority elsewhere /CN=etcd-ca; cat $SCRATCH/elsewhere.key >$PKI/etcd/ca.key
          for leaf in etcd/server etcd/peer etcd/healthcheck-client apiserver-etcd-client; do
              again $PKI/$leaf.crt ca=$SCRATCH/elsewhere
          done",

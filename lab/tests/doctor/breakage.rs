@@ -18,6 +18,8 @@ pub struct Breakage {
     pub merely_told: bool,
     /// What takes back what is no file: sh.
     pub mends: Option<&'static str>,
+    /// Whether the doctor is asked for this code as of half an hour later: it is none while young.
+    pub later: bool,
     /// Whether the API can be asked meanwhile.
     pub api: bool,
 }
@@ -36,6 +38,7 @@ pub const fn broken(
         guilty,
         merely_told: false,
         mends: None,
+        later: false,
         api: true,
     }
 }
@@ -63,6 +66,12 @@ impl Breakage {
     /// Is undone by a script, after the files were put back.
     pub const fn mended_by(mut self, script: &'static str) -> Self {
         self.mends = Some(script);
+        self
+    }
+
+    /// Is judged as of half an hour later.
+    pub const fn later(mut self) -> Self {
+        self.later = true;
         self
     }
 

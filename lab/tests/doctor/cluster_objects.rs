@@ -76,6 +76,7 @@ pub const BREAKAGES: &[Breakage] = &[
          command kubectl --kubeconfig /etc/kubernetes/kubelet.conf create -f $SCRATCH/request.json",
         &[("request-pending", "CertificateSigningRequest csr-waits")],
     )
+    .later()
     .mended_by("kubectl delete csr csr-waits"),
     broken(
         "a-secret-with-an-expired-certificate",

@@ -25,7 +25,17 @@ pub struct Diagnosis {
 impl Diagnosis {
     /// Lets the doctor look at a host, and at the cluster if `api`.
     pub fn of(host: &Host, api: bool) -> Result<Self> {
-        let mut arguments = vec!["doctor", "-o", "json"];
+        Self::asked(host, api, &[])
+    }
+
+    /// The same as of half an hour later. Every clock is wrong then, so it is asked for one code only.
+    pub fn later(host: &Host, api: bool, code: &str) -> Result<Self> {
+        let moment = host.shell("date --utc --date '30 minutes' +%Y-%m-%dT%H:%M:%SZ")?;
+        Self::asked(host, api, &["--now", moment.trim(), "--only", code])
+    }
+
+    fn asked(host: &Host, api: bool, more: &[&str]) -> Result<Self> {
+        let mut arguments = [&["doctor", "-o", "json"], more].concat();
         if api {
             arguments.extend(KUBECONFIG);
         }

@@ -8,15 +8,12 @@ pub const BREAKAGES: &[Breakage] = &[
     broken(
         "empty-key",
         ": >$PKI/front-proxy-client.key",
-        &[(
-            "key-unreadable",
-            "/etc/kubernetes/pki/front-proxy-client.key",
-        )],
+        &[("key-unusable", "/etc/kubernetes/pki/front-proxy-client.key")],
     ),
     broken(
         "no-pem-at-all",
         "head -c 900 /dev/urandom >$PKI/etcd/peer.key",
-        &[("key-unreadable", "/etc/kubernetes/pki/etcd/peer.key")],
+        &[("key-unusable", "/etc/kubernetes/pki/etcd/peer.key")],
     ),
     broken(
         "a-certificate-cut-short",

@@ -42,6 +42,11 @@ pub const BREAKAGES: &[Breakage] = &[
         &[("expired", CONTROLLER_MANAGER)],
     ),
     broken(
+        "scheduler-renewed-and-not-restarted",
+        "user /etc/kubernetes/scheduler.conf end=300",
+        &[("stale-in-memory", SCHEDULER)],
+    ),
+    broken(
         "scheduler-key-of-another",
         "embed /etc/kubernetes/scheduler.conf client-key-data $(other_key)",
         &[("key-mismatch", SCHEDULER)],

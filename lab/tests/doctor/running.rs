@@ -26,18 +26,12 @@ pub const BREAKAGES: &[Breakage] = &[
     .takes_hold("runs kube-controller-manager cluster-signing-key-file=$PKI/front-proxy-ca.key")
     .mended_by("await 'runs kube-controller-manager cluster-signing-key-file=$PKI/ca.key'"),
     broken(
-        "controller-manager-holds-what-its-kubeconfig-was",
-        "user /etc/kubernetes/controller-manager.conf end=300",
-        &[("stale-in-memory", "/etc/kubernetes/controller-manager.conf")],
+        "controller-manager-started-with-a-root-ca-that-is-not-there",
+        "flag kube-controller-manager root-ca-file /etc/kubernetes/pki/none.crt",
+        &[("missing", "/etc/kubernetes/pki/none.crt")],
     )
-    .merely_told(),
-    broken(
-        "scheduler-started-with-a-kubeconfig-that-is-not-there",
-        "flag kube-scheduler kubeconfig /etc/kubernetes/none.conf",
-        &[("missing", "/etc/kubernetes/none.conf")],
-    )
-    .takes_hold("! runs kube-scheduler kubeconfig=/etc/kubernetes/scheduler.conf")
-    .mended_by("await 'runs kube-scheduler kubeconfig=/etc/kubernetes/scheduler.conf'"),
+    .takes_hold("! runs kube-controller-manager root-ca-file=/etc/kubernetes/pki/ca.crt")
+    .mended_by("await 'runs kube-controller-manager root-ca-file=/etc/kubernetes/pki/ca.crt'"),
     broken(
         "kubelet-started-with-another-clusters-ca",
         "authority imposter /CN=kubernetes; cp $SCRATCH/imposter.crt $PKI/imposter.crt

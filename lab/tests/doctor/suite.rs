@@ -99,6 +99,9 @@ impl<'cluster> Suite<'cluster> {
                 Ok(host.exec(["sh", "-euc", &condition])?.success())
             })?;
         }
+        if let (true, Some((code, _))) = (breakage.later, breakage.guilty.first()) {
+            return Diagnosis::later(host, breakage.api, code);
+        }
         Diagnosis::of(host, breakage.api)
     }
 
