@@ -12,23 +12,22 @@ const FINDINGS: &str = "docs/findings";
 /// Writes the pages anew; those of findings that are gone go with them.
 pub fn run() -> Result<()> {
     let folder = repository().join(FINDINGS);
-    if folder.exists() {
-        fs_err::remove_dir_all(&folder)?;
+    // apart first: a program that does not build must not take the pages away
+    let made = repository().join("target/docs-findings");
+    if made.exists() {
+        fs_err::remove_dir_all(&made)?;
     }
     let status = cargo()
-        .args([
-            "run",
-            "--quiet",
-            "--package",
-            "kubepki",
-            "--",
-            "explain",
-            "--dir",
-        ])
-        .arg(&folder)
+        .args(["run", "--quiet", "--package", "kubepki"])
+        .args(["--", "explain", "--dir"])
+        .arg(&made)
         .run_here()?;
     if status != 0 {
         bail!("kubepki explain ended with status {status}");
     }
+    if folder.exists() {
+        fs_err::remove_dir_all(&folder)?;
+    }
+    fs_err::rename(&made, &folder)?;
     Ok(())
 }

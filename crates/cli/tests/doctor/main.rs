@@ -18,6 +18,7 @@ mod breakages;
 mod catalogue;
 mod endpoints;
 mod files;
+mod forge;
 mod options;
 mod output;
 mod real_api;

@@ -1,7 +1,7 @@
 //! What is told, what is accepted, and what is refused.
 
-use crate::breakages::{Forged, PKI, forge};
 use crate::files::attention;
+use crate::forge::{Forged, PKI, forge};
 use crate::support::Tree;
 
 /// A host with two things to say: an expired certificate, and a key that others may read.

@@ -1,6 +1,6 @@
 //! The forms of a diagnosis: for programs by its schema, for people by snapshots.
 
-use crate::breakages::{CA, ETCD_CA, PKI};
+use crate::forge::{CA, ETCD_CA, PKI};
 use crate::support::{Output, Tree};
 use serde_json::Value;
 use std::fs;
