@@ -191,7 +191,7 @@ fn an_encrypted_key_of_an_authority_is_refused() {
         tree.write(CA_KEY, encrypted);
         let row = tree.row("ca");
         assert!(
-            row["findings"].to_string().contains("key-unreadable"),
+            row["findings"].to_string().contains("key-unusable"),
             "{row:#}"
         );
         let before = tree.snapshot();

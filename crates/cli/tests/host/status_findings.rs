@@ -74,7 +74,7 @@ fn keys() {
     tree.remove(KEY);
     assert_codes(&tree, "apiserver", &[("key-missing", "critical")]);
     tree.write(KEY, "nothing\n");
-    assert_codes(&tree, "apiserver", &[("key-unreadable", "warning")]);
+    assert_codes(&tree, "apiserver", &[("key-unusable", "critical")]);
     let tree = Tree::kubeadm().valid(90).build();
     tree.set_mode(KEY, 0o644);
     assert_codes(&tree, "apiserver", &[("key-readable-by-others", "warning")]);

@@ -88,6 +88,10 @@ pub fn authority(authority: &Authority, now: Timestamp, thresholds: &Thresholds)
         KeyState::Unreadable(reason) => {
             findings.push(Finding::new("key-unreadable", Severity::Warning, reason));
         }
+        // Kept under a passphrase it is no worse than kept elsewhere.
+        KeyState::Unusable(reason) => {
+            findings.push(Finding::new("key-unusable", Severity::Warning, reason));
+        }
         KeyState::Absent | KeyState::NotExpected => {}
     }
     findings
@@ -265,6 +269,9 @@ fn key(entry: &Entry, findings: &mut Vec<Finding>) {
         )),
         KeyState::Unreadable(reason) => {
             findings.push(Finding::new("key-unreadable", Severity::Warning, reason));
+        }
+        KeyState::Unusable(reason) => {
+            findings.push(Finding::new("key-unusable", Severity::Critical, reason));
         }
         KeyState::Absent | KeyState::NotExpected => {}
     }

@@ -207,10 +207,12 @@ fn usable(authority: &Authority, now: Timestamp) -> Result<SigningAuthority<'_>,
             authority: name,
             path: key_path(),
         }),
-        KeyState::Unreadable(reason) => Err(NotRenewable::UnreadableKey {
-            authority: name,
-            reason: reason.clone(),
-        }),
+        KeyState::Unreadable(reason) | KeyState::Unusable(reason) => {
+            Err(NotRenewable::UnreadableKey {
+                authority: name,
+                reason: reason.clone(),
+            })
+        }
         KeyState::Present { public_key, .. } if public_key != certificate.public_key() => {
             Err(NotRenewable::KeyMismatch {
                 path: key_path(),

@@ -46,6 +46,8 @@ pub enum KeyMatch {
     Differs,
     /// The key is missing.
     Absent,
+    /// There is something where the key should be, and no component could use it.
+    Unusable(String),
     /// Cannot be told; the reason says why.
     Unknown(String),
 }

@@ -54,6 +54,8 @@ pub enum FailureReason {
     Path(PathError),
     /// The private key is another's.
     KeyDiffers,
+    /// What lies where the private key should be is of no use.
+    KeyUnusable(String),
     /// The certificate or its key is not there.
     Missing(String),
     /// The certificate cannot be read.

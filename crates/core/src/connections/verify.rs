@@ -133,6 +133,9 @@ impl Moment<'_> {
         };
         match &credential.key {
             KeyMatch::Differs => return failed(FailureReason::KeyDiffers),
+            KeyMatch::Unusable(reason) => {
+                return failed(FailureReason::KeyUnusable(reason.clone()));
+            }
             KeyMatch::Absent => {
                 let reason = "its private key is not there".to_owned();
                 return failed(FailureReason::Missing(reason));

@@ -18,12 +18,20 @@ kinds! {
         example: "/etc/kubernetes/pki/apiserver.key: its key /etc/kubernetes/pki/apiserver.key does not exist",
     }
     KEY_UNREADABLE = "key-unreadable", Warning, "the private key cannot be read", ["status", "doctor"] {
-        meaning: "Whether it belongs to the certificate cannot be told. If the component cannot read it either, it will not start.",
-        cause: "No permission (not root), a passphrase, which no Kubernetes component can type, or damage.",
-        known_by: "Reading it as its users would.",
-        remedy: "Run kubepki as root. If it is damaged or encrypted, renew the certificate.",
-        commands: ["kubepki renew NAME"],
+        meaning: "Whether it belongs to the certificate cannot be told: this user may not read it.",
+        cause: "Run as somebody else than root.",
+        known_by: "Reading it, and the system's refusal.",
+        remedy: "Run kubepki as root.",
+        commands: ["sudo kubepki doctor"],
         example: "/etc/kubernetes/pki/apiserver.key: permission denied",
+    }
+    KEY_UNUSABLE = "key-unusable", Critical, "what lies there is no usable private key", ["status", "doctor"] {
+        meaning: "The file can be read, and no component can use what is in it. A process that runs goes on with the key that it has read; it will not start again. For a CA's key it is a warning: nothing runs by it but kube-controller-manager's signer.",
+        cause: "An empty file left by a full disk or an interrupted copy, a certificate pasted into the key's file, damage, or a passphrase, which no Kubernetes component can type.",
+        known_by: "Reading it as its users would: it is no PEM private key, or it is encrypted.",
+        remedy: "Renew the certificate, which makes a new key, or bring the old one back from a backup. A CA's key is brought back, or decrypted while it is used.",
+        commands: ["kubepki renew NAME", "kubepki restore PATH"],
+        example: "/etc/kubernetes/pki/front-proxy-client.key: no private key in it",
     }
     KEY_READABLE_BY_OTHERS = "key-readable-by-others", Warning, "others may read the private key", ["status", "doctor"] {
         meaning: "Every user of this host, and every container that mounts the folder, can take the key and be who it stands for. For a CA's key that is everybody.",

@@ -91,8 +91,10 @@ pub enum KeyState {
     },
     /// The file does not exist (for a CA: an external CA).
     Absent,
-    /// There, but not to be read; the reason says why (encrypted, no permission, damaged).
+    /// There, but not to be read by this user; the reason says why. Others may well read it.
     Unreadable(String),
+    /// Readable, and no key that a component could use: empty, damaged, under a passphrase.
+    Unusable(String),
     /// No key belongs here (a trust bundle), or none is known.
     NotExpected,
 }

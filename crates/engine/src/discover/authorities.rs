@@ -156,7 +156,7 @@ pub(super) fn key_state(reader: &mut Reader<'_>, path: &Path) -> KeyState {
                 public_key: half.public_key,
                 mode,
             },
-            Err(error) => KeyState::Unreadable(format!("{}: {error}", path.display())),
+            Err(error) => KeyState::Unusable(format!("{}: {error}", path.display())),
         },
         Read::Missing => KeyState::Absent,
         Read::Problem(reason) => KeyState::Unreadable(reason),

@@ -163,7 +163,7 @@ pub(super) fn entry(
                         public_key: half.public_key,
                         mode,
                     },
-                    Err(error) => KeyState::Unreadable(format!("{}: {error}", path.display())),
+                    Err(error) => KeyState::Unusable(format!("{}: {error}", path.display())),
                 },
                 Some(other) => match other.path_from(folder(path)) {
                     Some(path) => key_state(reader, &path),

@@ -75,7 +75,9 @@ fn contents(reader: &mut Reader<'_>, path: &Path) -> ServiceAccountKeyContents {
         return ServiceAccountKeyContents::Public(public);
     }
     match key_state(reader, path) {
-        KeyState::Unreadable(reason) => ServiceAccountKeyContents::Problem(reason),
+        KeyState::Unreadable(reason) | KeyState::Unusable(reason) => {
+            ServiceAccountKeyContents::Problem(reason)
+        }
         state => ServiceAccountKeyContents::Private(state),
     }
 }

@@ -203,6 +203,7 @@ impl<'a> Host<'a> {
             KeyState::Present { .. } => KeyMatch::Differs,
             KeyState::Absent => KeyMatch::Absent,
             KeyState::Unreadable(reason) => KeyMatch::Unknown(reason.clone()),
+            KeyState::Unusable(reason) => KeyMatch::Unusable(reason.clone()),
             KeyState::NotExpected => {
                 KeyMatch::Unknown("it is not known where its key is".to_owned())
             }

@@ -241,6 +241,7 @@ impl<'a> Planner<'a> {
                     | "key-mismatch"
                     | "key-missing"
                     | "key-unreadable"
+                    | "key-unusable"
                     | "not-a-symlink"
                     | "embedded-kubelet-certificate"
             )
@@ -264,7 +265,9 @@ impl<'a> Planner<'a> {
                         Err(refuse("it belongs to another certificate"))
                     }
                 }
-                (KeyState::Unreadable(reason), _) => Err(refuse(reason)),
+                (KeyState::Unreadable(reason) | KeyState::Unusable(reason), _) => {
+                    Err(refuse(reason))
+                }
                 _ => Err(refuse("there is none")),
             };
         }

@@ -149,7 +149,7 @@ impl<'a> Planner<'a> {
                 if !elsewhere {
                     let why = match &authority.key {
                         KeyState::Present { .. } => "its key is another certificate's",
-                        KeyState::Unreadable(reason) => reason,
+                        KeyState::Unreadable(reason) | KeyState::Unusable(reason) => reason,
                         KeyState::Absent | KeyState::NotExpected => "its key is not on this host",
                     };
                     let message = format!("it has expired and stays so: {why}");
