@@ -6,6 +6,14 @@ mod api;
 #[cfg(test)]
 mod breakages;
 #[cfg(test)]
+mod broken_files;
+#[cfg(test)]
+mod broken_names;
+#[cfg(test)]
+mod broken_time;
+#[cfg(test)]
+mod broken_trust;
+#[cfg(test)]
 mod healthy;
 #[cfg(test)]
 mod kubeadm;
