@@ -91,10 +91,15 @@ fn other_authority(
     if side != Side::Server || !matches!(slot.place, Place::KubeconfigCluster { .. }) {
         return None;
     }
-    let reference = signers.reference(authority_of(scene, presents, trusts)?, side)?;
+    let authority = authority_of(scene, presents, trusts)?;
     let bundle = scene.trusted(trusts?);
-    let holds = bundle.iter().any(|ca| SignerId::of(ca) == reference.id);
-    if bundle.is_empty() || holds || !reference.is_used() {
+    let holds = |id: &SignerId| bundle.iter().any(|ca| SignerId::of(ca) == *id);
+    // On a worker its own bundle is all that speaks for servers, and its certificate for clients.
+    let reference = [Side::Server, Side::Client]
+        .into_iter()
+        .filter_map(|side| signers.reference(authority, side))
+        .find(|reference| reference.is_used())?;
+    if bundle.is_empty() || holds(&reference.id) {
         return None;
     }
     let held: Vec<String> = bundle.iter().map(named).collect();
