@@ -34,10 +34,11 @@ pub struct DoctorArgs {
     #[command(flatten)]
     pub api: ApiChoice,
 
-    /// Also ask these TLS servers: HOST:PORT, https://HOST, or exposed
+    /// Also ask these TLS servers: HOST:PORT, https://HOST, exposed, or nodes
     ///
-    /// Separated by commas, or repeated. `exposed` with --api stands for every TLS host of
-    /// Ingresses, Gateways and LoadBalancer Services.
+    /// Separated by commas, or repeated. With --api, `exposed` stands for every TLS host of
+    /// Ingresses, Gateways and LoadBalancer Services, and `nodes` for the kubelet of every node,
+    /// and the API server and etcd of every control plane.
     #[arg(
         long,
         value_name = "WHERE",
@@ -103,6 +104,8 @@ pub struct DoctorArgs {
 pub enum EndpointChoice {
     /// Every TLS host that the API says is exposed.
     Exposed,
+    /// Every node's kubelet, and every control plane's API server and etcd.
+    Nodes,
     /// This one.
     Named(kubepki_engine::examine::NamedEndpoint),
 }
@@ -113,6 +116,9 @@ impl FromStr for EndpointChoice {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.trim() == "exposed" {
             return Ok(Self::Exposed);
+        }
+        if text.trim() == "nodes" {
+            return Ok(Self::Nodes);
         }
         text.parse()
             .map(Self::Named)
@@ -171,6 +177,7 @@ mod tests {
     #[test]
     fn endpoints_are_servers_or_all_that_is_exposed() {
         assert_eq!("exposed".parse(), Ok(EndpointChoice::Exposed));
+        assert_eq!("nodes".parse(), Ok(EndpointChoice::Nodes));
         let Ok(EndpointChoice::Named(named)) = "https://shop.example.com".parse() else {
             panic!("an address is no endpoint");
         };

@@ -23,7 +23,7 @@ mod parallel;
 mod questions;
 mod serving;
 
-pub use options::{EndpointError, ExamineOptions, ExaminePorts, NamedEndpoint};
+pub use options::{ControlPlanePorts, EndpointError, ExamineOptions, ExaminePorts, NamedEndpoint};
 
 use crate::ports::Progress;
 use ask::Asker;

@@ -2,7 +2,9 @@
 
 use crate::ports::{Clock, HostRead, TlsProbe};
 use kubepki_core::connections::Material;
-use kubepki_core::model::cluster::ExposedHost;
+use kubepki_core::model::cluster::{ExposedHost, Node};
+use kubepki_core::model::{ComponentKind, Inventory};
+use kubepki_core::plan::endpoints;
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
@@ -57,6 +59,32 @@ pub struct NamedEndpoint {
     pub exposed_by: Option<String>,
 }
 
+/// On which ports the control planes of a cluster serve, as this host's do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlPlanePorts {
+    /// `--secure-port` of the API servers.
+    pub apiserver: u16,
+    /// The port for etcd's clients; `None` where etcd does not run on the control planes.
+    pub etcd: Option<u16>,
+}
+
+impl ControlPlanePorts {
+    /// As the components of a host serve; kubeadm's where it has none of them.
+    pub fn of(inventory: &Inventory) -> Self {
+        let port = |kind: ComponentKind, flag: &str| {
+            let component = inventory.component(kind)?;
+            let mut serving = endpoints::serving(component).into_iter();
+            serving
+                .find(|endpoint| endpoint.flag == flag)
+                .map(|endpoint| endpoint.port)
+        };
+        Self {
+            apiserver: port(ComponentKind::KubeApiserver, "tls-cert-file").unwrap_or(6443),
+            etcd: port(ComponentKind::Etcd, "cert-file"),
+        }
+    }
+}
+
 /// What was given is no endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -85,6 +113,27 @@ impl NamedEndpoint {
             server_name: None,
             exposed_by: None,
         }
+    }
+
+    /// Where a node is asked: its kubelet by the node's name (a kubelet that signs for itself knows no
+    /// addresses), and where it is a control plane its API server and its etcd.
+    pub fn of_node(node: &Node, control_plane: &ControlPlanePorts) -> Vec<Self> {
+        let Some(address) = node.ip_addresses.first().map(ToString::to_string) else {
+            return Vec::new();
+        };
+        let at = |port| Self {
+            exposed_by: Some(format!("Node {}", node.name)),
+            ..Self::new(&address, port)
+        };
+        let mut endpoints = vec![Self {
+            server_name: Some(node.name.clone()),
+            ..at(node.kubelet_port)
+        }];
+        if node.control_plane {
+            endpoints.push(at(control_plane.apiserver));
+            endpoints.extend(control_plane.etcd.map(at));
+        }
+        endpoints
     }
 
     /// Where a TLS host that the cluster exposes is asked: each address of its load balancer by the

@@ -51,7 +51,10 @@ impl<'a> Rounds<'a> {
     /// Asks what an address serves, unless it is asked for by this name already.
     pub(super) fn serve(&mut self, host: &str, port: u16, question: ServedQuestion) {
         let known = self.questions(host, port).iter().any(|known| {
-            matches!(known, Question::Served(known) if known.server_name == question.server_name)
+            // Whoever names an endpoint is told of it, also where it is a component's.
+            matches!(known, Question::Served(known)
+                if known.server_name == question.server_name
+                    && known.component.is_some() == question.component.is_some())
         });
         if !known {
             self.push(host, port, Question::Served(question));

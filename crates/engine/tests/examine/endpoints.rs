@@ -1,8 +1,8 @@
 //! Endpoints as people and the cluster name them.
 
 use kubepki_core::model::ObjectReference;
-use kubepki_core::model::cluster::ExposedHost;
-use kubepki_engine::examine::NamedEndpoint;
+use kubepki_core::model::cluster::{ExposedHost, Node};
+use kubepki_engine::examine::{ControlPlanePorts, NamedEndpoint};
 
 #[test]
 fn endpoints_are_read_as_people_write_them() {
@@ -72,4 +72,41 @@ fn an_exposed_host_is_asked_at_its_addresses_by_its_name() {
     ] {
         assert_eq!(NamedEndpoint::of_exposed(&given), expected);
     }
+}
+
+#[test]
+fn a_node_is_asked_for_what_it_runs() {
+    let node = |control_plane, addresses: &[&str]| Node {
+        name: "cp1".to_owned(),
+        addresses: Vec::new(),
+        ip_addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+        kubelet_port: 10250,
+        kubelet_version: None,
+        ready: Some(true),
+        control_plane,
+    };
+    let ports = ControlPlanePorts {
+        apiserver: 6443,
+        etcd: Some(2379),
+    };
+    let asked = |node: &Node| -> Vec<(String, Option<String>)> {
+        let endpoints = NamedEndpoint::of_node(node, &ports).into_iter();
+        endpoints
+            .map(|endpoint| (endpoint.to_string(), endpoint.server_name))
+            .collect()
+    };
+    let cp1 = Some("cp1".to_owned());
+    assert_eq!(
+        asked(&node(true, &["2001:db8::1", "192.0.2.1"])),
+        [
+            ("[2001:db8::1]:10250".to_owned(), cp1.clone()),
+            ("[2001:db8::1]:6443".to_owned(), None),
+            ("[2001:db8::1]:2379".to_owned(), None),
+        ]
+    );
+    assert_eq!(
+        asked(&node(false, &["192.0.2.1"])),
+        [("192.0.2.1:10250".to_owned(), cp1)]
+    );
+    assert!(asked(&node(true, &[])).is_empty());
 }

@@ -18,7 +18,7 @@ fn told(fact: &ServedFact) -> (Option<ComponentKind>, Option<&str>, String, Opti
 }
 
 #[test]
-fn every_address_of_every_component_is_asked_once() {
+fn every_address_of_every_component_is_asked_and_every_named_one() {
     let mut scene = Scene::new();
     scene.component(&[
         "etcd",
@@ -60,6 +60,7 @@ fn every_address_of_every_component_is_asked_once() {
                 at("127.0.0.1:6443"),
                 None
             ),
+            (None, None, at("127.0.0.1:6443"), None),
             (
                 Some(KubeControllerManager),
                 Some("tls-cert-file"),

@@ -21,8 +21,11 @@ use kubepki_adapters::tls::RustlsProbe;
 use kubepki_core::assess::Thresholds;
 use kubepki_core::connections::derive;
 use kubepki_core::diagnose::{DiagnoseOptions, Diagnosis, Evidence, HostEvidence, diagnose};
+use kubepki_core::model::Inventory;
 use kubepki_core::model::cluster::ClusterObservation;
-use kubepki_engine::examine::{ExamineOptions, ExaminePorts, NamedEndpoint, examine};
+use kubepki_engine::examine::{
+    ControlPlanePorts, ExamineOptions, ExaminePorts, NamedEndpoint, examine,
+};
 use std::time::Duration;
 
 /// Runs the verb; the exit code is that of the gravest finding.
@@ -32,9 +35,12 @@ pub fn run(context: &Context, args: &DoctorArgs) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::Fine);
     }
     let exposed = args.endpoints.contains(&EndpointChoice::Exposed);
-    if exposed && !args.api.api {
-        return Err(CliError::usage("--endpoints exposed needs --api")
-            .hint("what the cluster exposes stands in its API"));
+    let by_api = exposed || args.endpoints.contains(&EndpointChoice::Nodes);
+    if by_api && !args.api.api {
+        return Err(
+            CliError::usage("--endpoints exposed and --endpoints nodes need --api")
+                .hint("what the cluster exposes and which nodes it has stands in its API"),
+        );
     }
     let risks = risks::accepted(context, args)?;
     let inventory = wiring::inventory(context, context.host(), &args.ca_dir)?;
@@ -79,12 +85,12 @@ fn look_at_what_runs(
 ) -> Result<(), CliError> {
     let timeout =
         Duration::try_from(args.timeout).map_err(|_| CliError::usage("--timeout is negative"))?;
-    let endpoints = endpoints(args, cluster);
     let (graph, material) = derive(&Evidence {
         hosts: &*hosts,
         cluster,
     });
     let [host] = hosts;
+    let endpoints = endpoints(args, &host.inventory, cluster);
     if !host.inventory.live && endpoints.is_empty() {
         return Ok(());
     }
@@ -110,7 +116,11 @@ fn look_at_what_runs(
 }
 
 /// The endpoints that were named, those that the cluster exposes among them, each once.
-fn endpoints(args: &DoctorArgs, cluster: Option<&ClusterObservation>) -> Vec<NamedEndpoint> {
+fn endpoints(
+    args: &DoctorArgs,
+    inventory: &Inventory,
+    cluster: Option<&ClusterObservation>,
+) -> Vec<NamedEndpoint> {
     let mut endpoints: Vec<NamedEndpoint> = Vec::new();
     let mut add = |endpoint: NamedEndpoint| {
         if !endpoints.contains(&endpoint) {
@@ -120,6 +130,13 @@ fn endpoints(args: &DoctorArgs, cluster: Option<&ClusterObservation>) -> Vec<Nam
     for choice in &args.endpoints {
         match choice {
             EndpointChoice::Named(endpoint) => add(endpoint.clone()),
+            EndpointChoice::Nodes => {
+                let ports = ControlPlanePorts::of(inventory);
+                let nodes = cluster.into_iter().flat_map(|cluster| &cluster.nodes);
+                nodes
+                    .flat_map(|node| NamedEndpoint::of_node(node, &ports))
+                    .for_each(&mut add);
+            }
             EndpointChoice::Exposed => {
                 let exposed = cluster.into_iter().flat_map(|cluster| &cluster.exposed);
                 exposed
