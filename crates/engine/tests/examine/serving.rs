@@ -84,7 +84,7 @@ fn every_address_of_every_component_is_asked_and_every_named_one() {
         ]
     );
     assert_eq!(
-        live.served[7].exposed_by.as_deref(),
+        live.served[8].exposed_by.as_deref(),
         Some("Ingress shop/web")
     );
     let mut asked = scene.asked();
