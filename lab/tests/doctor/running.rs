@@ -11,7 +11,7 @@ pub const BREAKAGES: &[Breakage] = &[
     )
     .takes_hold("ca_of_pods | cmp - $PKI/etcd/ca.crt")
     .mended_by(
-        "await 'runs kube-controller-manager root-ca-file=$PKI/ca.crt'
+        "anew kube-controller-manager; await 'runs kube-controller-manager root-ca-file=$PKI/ca.crt'
          await 'ca_of_pods | cmp - $PKI/ca.crt'",
     ),
     broken(
@@ -24,14 +24,14 @@ pub const BREAKAGES: &[Breakage] = &[
         )],
     )
     .takes_hold("runs kube-controller-manager cluster-signing-key-file=$PKI/front-proxy-ca.key")
-    .mended_by("await 'runs kube-controller-manager cluster-signing-key-file=$PKI/ca.key'"),
+    .mended_by("anew kube-controller-manager; await 'runs kube-controller-manager cluster-signing-key-file=$PKI/ca.key'"),
     broken(
         "controller-manager-started-with-a-root-ca-that-is-not-there",
         "flag kube-controller-manager root-ca-file /etc/kubernetes/pki/none.crt",
         &[("missing", "/etc/kubernetes/pki/none.crt")],
     )
     .takes_hold("! runs kube-controller-manager root-ca-file=/etc/kubernetes/pki/ca.crt")
-    .mended_by("await 'runs kube-controller-manager root-ca-file=/etc/kubernetes/pki/ca.crt'"),
+    .mended_by("anew kube-controller-manager; await 'runs kube-controller-manager root-ca-file=/etc/kubernetes/pki/ca.crt'"),
     broken(
         "kubelet-started-with-another-clusters-ca",
         "authority imposter /CN=kubernetes; cp $SCRATCH/imposter.crt $PKI/imposter.crt
@@ -48,7 +48,7 @@ pub const BREAKAGES: &[Breakage] = &[
     )
     .takes_hold("runs kube-apiserver requestheader-allowed-names=aggregator && ! runs kube-apiserver requestheader-allowed-names=front-proxy-client && api_answers")
     .mended_by(
-        "end_api_server
+        "anew kube-apiserver; end_api_server
          await 'runs kube-apiserver requestheader-allowed-names=front-proxy-client && ! runs kube-apiserver requestheader-allowed-names=aggregator && api_answers'
          kubectl delete configmap -n kube-system extension-apiserver-authentication
          await 'kubectl get --raw /apis/lab.kubepki.dev/v1/callers'; ready",
@@ -62,7 +62,7 @@ pub const BREAKAGES: &[Breakage] = &[
     .takes_hold("runs kube-apiserver etcd-cafile=$PKI/etcd-ca.crt")
     .without_api()
     .mended_by(
-        "pkill -KILL -f '^kube-apiserver .*etcd-cafile=/etc/kubernetes/pki/etcd-ca.crt' || true
+        "anew kube-apiserver; pkill -KILL -f '^kube-apiserver .*etcd-cafile=/etc/kubernetes/pki/etcd-ca.crt' || true
          await 'runs kube-apiserver etcd-cafile=$PKI/etcd/ca.crt && ! runs kube-apiserver etcd-cafile=$PKI/etcd-ca.crt && api_answers'; ready",
     ),
 ];

@@ -85,7 +85,12 @@ impl<'cluster> Suite<'cluster> {
         if !right {
             println!("    expected {:?}\n{diagnosis}", breakage.guilty);
         }
-        self.healthy_again(&host, breakage)
+        self.healthy_again(&host, breakage)?;
+        if breakage.takes_hold.is_some() {
+            // what was started anew has another manifest
+            self.saved.insert(breakage.host, Saved::of(&host)?);
+        }
+        Ok(())
     }
 
     fn broken(&self, host: &Host, breakage: &Breakage) -> Result<Diagnosis> {
