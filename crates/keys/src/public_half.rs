@@ -26,8 +26,16 @@ pub fn public_half(contents: &Sealed) -> Result<PublicHalf, KeyError> {
     let bytes = danger::open(contents);
     if is_pem(bytes) {
         public_half_of_der(danger::open(&private_key_block(bytes)?))
-    } else {
+    } else if bytes.first() == Some(&SEQUENCE) {
         public_half_of_der(bytes)
+    } else {
+        let found = match bytes.trim_ascii().is_empty() {
+            true => "an empty file",
+            false => "neither PEM text nor DER",
+        };
+        Err(KeyError::NoPrivateKey {
+            found: vec![found.to_owned()],
+        })
     }
 }
 
@@ -91,5 +99,8 @@ fn is_pem(bytes: &[u8]) -> bool {
         .windows(PEM_BEGIN.len())
         .any(|window| window == PEM_BEGIN)
 }
+
+/// With this tag begins the DER of every form of private key.
+const SEQUENCE: u8 = 0x30;
 
 const PEM_BEGIN: &[u8] = b"-----BEGIN";

@@ -281,3 +281,19 @@ fn nonsense_is_refused_without_a_panic() {
     let empty_scalar = [0x30, 0x05, 0x02, 0x01, 0x01, 0x04, 0x00];
     assert!(public_half(&sealed(empty_scalar)).is_err());
 }
+
+#[test]
+fn a_file_that_holds_nothing_is_said_to_hold_nothing() {
+    for (contents, expected) in [
+        (&b""[..], "no private key found (found an empty file)"),
+        (b" \n", "no private key found (found an empty file)"),
+        (
+            b"nothing\n",
+            "no private key found (found neither PEM text nor DER)",
+        ),
+    ] {
+        let error = public_half(&Sealed::from(contents.to_vec())).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.code(), "no-private-key");
+    }
+}
