@@ -8,6 +8,7 @@ use crate::commands::wiring::Murmur;
 use crate::context::{Context, host_error};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
+use kubepki_adapters::clock::SystemClock;
 use kubepki_adapters::host::LocalHost;
 use kubepki_adapters::kube::ClusterClient;
 use kubepki_core::layouts::KUBEADM;
@@ -15,7 +16,7 @@ use kubepki_core::model::cluster::{ClusterObservation, KnownKeys};
 use kubepki_core::model::{ComponentKind, Gap, Inventory, ServiceAccountKeyContents};
 use kubepki_core::plan::endpoints;
 use kubepki_engine::cluster::{ScanOptions, scan};
-use kubepki_engine::ports::{ClusterError, ClusterErrorKind, HostErrorKind, HostRead};
+use kubepki_engine::ports::{Clock, ClusterError, ClusterErrorKind, HostErrorKind, HostRead};
 use kubepki_sealed::Sealed;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -83,7 +84,7 @@ pub fn look(
                     &client,
                     &known,
                     &options,
-                    context.now(),
+                    SystemClock.now(),
                     &Murmur::new(context),
                 )
             });

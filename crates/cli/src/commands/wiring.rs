@@ -12,7 +12,9 @@ use kubepki_adapters::tls::RustlsProbe;
 use kubepki_core::model::Inventory;
 use kubepki_engine::apply::backup::Unlock;
 use kubepki_engine::discover::{DiscoverOptions, discover};
-use kubepki_engine::ports::{Containers, HostRead, HostWrite, Ports, Progress, ServiceControl};
+use kubepki_engine::ports::{
+    Clock, Containers, HostRead, HostWrite, Ports, Progress, ServiceControl,
+};
 use kubepki_sealed::Sealed;
 use std::path::Path;
 use std::sync::Mutex;
@@ -24,7 +26,8 @@ pub fn inventory(
     pki_folder: &Path,
 ) -> Result<Inventory, CliError> {
     let options = options(context, pki_folder)?;
-    discover(host, &options, context.now()).map_err(|error| host_error(&error))
+    // What is looked at is looked at now; --now moves the judging alone.
+    discover(host, &options, SystemClock.now()).map_err(|error| host_error(&error))
 }
 
 /// The error for a host that is none of a Kubernetes cluster.

@@ -31,6 +31,7 @@ mod service_accounts;
 mod staleness;
 mod suspects;
 mod trust;
+mod unmounted;
 mod wire;
 
 pub use evidence::{Evidence, HostEvidence};
@@ -102,6 +103,7 @@ pub fn diagnose(evidence: &Evidence<'_>, options: &DiagnoseOptions<'_>) -> Diagn
     blame_all(&scene, &signers, &scene.disk, &scene.verdicts, &mut ledger);
     authorities::unproved(&scene, &signers, &mut ledger);
     hosts::check(&scene, &signers, &mut ledger);
+    unmounted::check(&scene, &mut ledger);
     authorities::check(&scene, &mut ledger);
     lifetimes::check(&scene, &mut ledger);
     keys::check(&scene, &mut ledger);

@@ -56,6 +56,13 @@ impl PathMap {
         Some(joined(mount.host.as_ref()?, rest))
     }
 
+    /// Whether the path lies in a volume or on the host: what does not is in the container's image.
+    pub fn covers(&self, path: &Path) -> bool {
+        let path = normalized(path);
+        let mut mounts = self.mounts.iter();
+        !self.contained || mounts.any(|mount| path.starts_with(&mount.container))
+    }
+
     /// The path on the host; the path itself where no mount covers it.
     pub fn to_host(&self, path: &Path) -> PathBuf {
         self.host_path(path).unwrap_or_else(|| path.to_owned())

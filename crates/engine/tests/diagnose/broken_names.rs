@@ -222,3 +222,15 @@ fn a_worker_with_a_ca_key() {
             .write(&path("ca.key"), authorities().cluster.key());
     });
 }
+
+/// The pod does not see the host's file, whether there is one or not.
+#[test]
+fn a_flag_that_names_what_no_volume_mounts() {
+    breaks("kube-scheduler --kubeconfig", "missing", |host| {
+        host.edit(
+            "/etc/kubernetes/manifests/kube-scheduler.yaml",
+            "--kubeconfig=/etc/kubernetes/scheduler.conf",
+            "--kubeconfig=/srv/scheduler.conf",
+        );
+    });
+}
