@@ -88,6 +88,24 @@ fn what_an_endpoint_serves_wrongly_is_a_finding_about_the_endpoint() {
 }
 
 #[test]
+fn a_certificate_that_is_not_for_the_address_is_told_in_both_places() {
+    let tree = Tree::kubeadm().valid(300).build();
+    let server = Server::start(&tree, "apiserver");
+    let words = ["doctor", "-o", "json", "--endpoints", &server.address()];
+    let told = tree.kubepki(&words).expect(3).json();
+    assert_eq!(
+        told["endpoints"][0]["onWire"]["state"], "failed",
+        "{told:#}"
+    );
+    let findings = told["findings"].as_array().unwrap();
+    let about = findings
+        .iter()
+        .find(|finding| finding["object"] == server.address());
+    let message = about.unwrap()["message"].as_str().unwrap();
+    assert!(message.ends_with("not for 127.0.0.1"), "{message}");
+}
+
+#[test]
 fn an_endpoint_that_does_not_answer_is_a_gap() {
     let tree = Tree::kubeadm().valid(300).build();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -80,16 +80,21 @@ fn judge(fact: &ServedFact, leaf: &Certificate, now: Timestamp) -> Where {
         }
         ValidityState::Valid => {}
     }
-    let name = fact.server_name.as_deref().unwrap_or(&fact.host);
-    match name.parse::<ServerName>() {
-        Ok(asked) if !asked.matches(&leaf.subject_alt_names()) => {
-            failed(format!("not for {asked}"))
-        }
-        _ => Where {
+    match name_missing(fact, leaf) {
+        Some(asked) => failed(format!("not for {asked}")),
+        None => Where {
             state: State::Verified,
             reason: None,
         },
     }
+}
+
+/// The name asked for, when the certificate is not for it. The address of what the cluster exposes is
+/// no name: by which one its clients ask is not known.
+pub(super) fn name_missing(fact: &ServedFact, leaf: &Certificate) -> Option<ServerName> {
+    let host = Some(fact.host.as_str()).filter(|_| fact.exposed_by.is_none());
+    let asked: ServerName = fact.server_name.as_deref().or(host)?.parse().ok()?;
+    (!asked.matches(&leaf.subject_alt_names())).then_some(asked)
 }
 
 fn unknown(reason: &str) -> Where {

@@ -7,7 +7,6 @@ use crate::connections::Place;
 use crate::findings::code;
 use crate::model::Severity;
 use crate::model::live::ServedFact;
-use kubepki_x509::path::ServerName;
 use kubepki_x509::{Certificate, ValidityState};
 
 /// Findings about endpoints that are no component's, and that the API server does not call.
@@ -78,13 +77,7 @@ fn one(scene: &Scene<'_>, fact: &ServedFact, leaf: &Certificate, ledger: &mut Le
         )),
         ValidityState::Valid => {}
     }
-    let asked = fact
-        .server_name
-        .as_deref()
-        .and_then(|name| name.parse::<ServerName>().ok());
-    if let Some(name) = asked
-        && !name.matches(&leaf.subject_alt_names())
-    {
+    if let Some(name) = endpoint_reports::name_missing(fact, leaf) {
         ledger.add(draft(
             code::SERVED_CERTIFICATE,
             Severity::Warning,

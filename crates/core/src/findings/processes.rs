@@ -25,14 +25,6 @@ kinds! {
         commands: ["kubepki renew NAME --force", "systemctl restart kubelet   # for the kubelet"],
         example: "kube-apiserver: serves a certificate that expired at 2026-11-21T08:00:00Z; /etc/kubernetes/pki/apiserver.crt is good until 2027-11-20T08:00:00Z",
     }
-    BAD_AT_NEXT_RESTART = "bad-at-next-restart", Critical, "the file is bad, the running process does not know yet", ["doctor"] {
-        meaning: "Everything works, because the process still has the good one in memory. At its next restart, or when it re-reads, it fails.",
-        cause: "The file was exchanged or damaged after the process started.",
-        known_by: "The connection holds over the wire and fails by the files.",
-        remedy: "Mend the file before anything restarts: do not reboot this host now.",
-        commands: ["kubepki backup diff ARCHIVE", "kubepki restore PATH"],
-        example: "/etc/kubernetes/pki/etcd/ca.crt: holds CN=kubernetes; etcd runs with the right one since 2026-03-01T00:00:00Z",
-    }
     MEMORY_CERTIFICATE_ENDS = "memory-certificate-ends", Warning, "a certificate that only lives in memory ends soon", ["doctor"] {
         meaning: "kube-controller-manager (10257), kube-scheduler (10259) and the API server's loopback client make themselves a certificate of one year when they start, and never renew it. A process that runs longer loses it: health checks and metrics fail, and an API server cannot call itself.",
         cause: "A process that has been running for almost a year.",

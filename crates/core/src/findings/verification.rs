@@ -41,16 +41,8 @@ kinds! {
         commands: ["kubepki init --only controller-manager.conf --advertise-address ADDRESS   # after moving the old one away", "kubepki kubeconfig --help"],
         example: "/etc/kubernetes/controller-manager.conf: is CN=system:kube-scheduler, expected CN=system:kube-controller-manager",
     }
-    NAME_NOT_PERMITTED = "name-not-permitted", Critical, "a CA above does not permit the names in the certificate", ["doctor"] {
-        meaning: "Go answers `x509: … is not permitted by any constraint`. Everything else about the certificate is right.",
-        cause: "The cluster's CA is an intermediate of a company CA that limits the names below it, mostly to its own domain; `kubernetes.default.svc` and Service addresses are outside.",
-        known_by: "The name constraints of every CA in the path.",
-        remedy: "Ask for an intermediate without such constraints or with the cluster's names permitted.",
-        commands: ["kubepki inspect /etc/kubernetes/pki/ca.crt"],
-        example: "/etc/kubernetes/pki/apiserver.crt: DNS name kubernetes.default is not permitted by CN=corp-issuing-ca",
-    }
     PATH_INVALID = "path-invalid", Critical, "the chain from the certificate to its CA does not hold", ["doctor"] {
-        meaning: "Somebody between the certificate and the root breaks the path: an intermediate is missing or has expired, a path length is exceeded, or a critical extension is not known.",
+        meaning: "Somebody between the certificate and the root breaks the path: an intermediate is missing or has expired, a path length is exceeded, a CA's name constraints do not permit the names, or a critical extension is not known.",
         cause: "An intermediate CA whose certificate is not in the leaf's file behind the leaf, where servers and clients must present it.",
         known_by: "Path validation as Go does it.",
         remedy: "Append the intermediates to the certificate's file, the leaf first; the root belongs only into trust files.",
