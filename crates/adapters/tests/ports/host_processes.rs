@@ -29,7 +29,14 @@ fn a_process_is_found_with_its_arguments_and_start() {
     let child = Reaped(Command::new("sleep").args(["600.5", "0"]).spawn().unwrap());
     let after = Timestamp::now();
 
-    let found = process(child.0.id()).unwrap();
+    // `spawn` returns when the old memory is given up, which is before the kernel knows where the
+    // arguments lie in the new one.
+    let found = loop {
+        if let Some(found) = process(child.0.id()) {
+            break found;
+        }
+        std::thread::yield_now();
+    };
     assert_eq!(found.argv, ["sleep", "600.5", "0"]);
     assert!(found.in_host_namespace);
     // The kernel counts in hundredths of a second and rounds down.
