@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 /// The product's rooms, from the inside out, with all that each may enter.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
     ("kubepki-sealed", &[]),
     ("kubepki-x509", &["kubepki-sealed"]),
     ("kubepki-keys", &["kubepki-x509", "kubepki-sealed"]),
@@ -15,6 +15,15 @@ const ROOMS: [(&str, &[&str]); 9] = [
         &[
             "kubepki-core",
             "kubepki-keys",
+            "kubepki-x509",
+            "kubepki-sealed",
+        ],
+    ),
+    (
+        "kubepki-fleet",
+        &[
+            "kubepki-engine",
+            "kubepki-core",
             "kubepki-x509",
             "kubepki-sealed",
         ],
@@ -32,6 +41,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
         "kubepki",
         &[
             "kubepki-adapters",
+            "kubepki-fleet",
             "kubepki-engine",
             "kubepki-core",
             "kubepki-keys",

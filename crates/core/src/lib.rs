@@ -8,6 +8,7 @@
 
 pub mod assess;
 pub mod cluster;
+pub mod cluster_document;
 pub mod connections;
 pub mod diagnose;
 pub mod findings;

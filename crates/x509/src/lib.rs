@@ -25,6 +25,7 @@ mod serial_number;
 mod signature_algorithm;
 mod template;
 mod text;
+mod transport;
 mod validity;
 
 pub use asn1::DerError;

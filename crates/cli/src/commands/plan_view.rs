@@ -124,15 +124,20 @@ fn row(issuance: &Issuance) -> Vec<Cell> {
     let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%MZ").to_string();
     let now = match &issuance.origin {
         Origin::Certificate { not_after, .. } => day(*not_after),
-        Origin::Client { .. } => "-".to_owned(),
+        Origin::Client { .. } | Origin::Template { .. } => "-".to_owned(),
     };
     let key = match (&issuance.signer, &issuance.key) {
         (Signer::Installed { .. }, _) => "as brought".to_owned(),
+        (Signer::Given { .. }, _) => "-".to_owned(),
         (_, KeyChoice::Generate { key_type }) => format!("new {key_type}"),
         (_, KeyChoice::Reuse) => "kept".to_owned(),
     };
     let (signer, into, end) = match &issuance.signer {
         Signer::Authority { name, .. } => (name.clone(), None, day(issuance.not_after)),
+        Signer::Elsewhere { host, name, .. } => {
+            (format!("{name} on {host}"), None, day(issuance.not_after))
+        }
+        Signer::Given { host, .. } => (format!("as on {host}"), None, day(issuance.not_after)),
         Signer::ItsOwnKey => ("its own key".to_owned(), None, day(issuance.not_after)),
         Signer::OneTimeAuthority => ("itself".to_owned(), None, day(issuance.not_after)),
         Signer::Request { directory } => (

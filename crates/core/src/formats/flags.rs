@@ -10,6 +10,7 @@
 use super::shell_words;
 use super::yaml::{self, NodeRef, YamlError};
 use crate::model::component_kind::ComponentKind;
+use serde::{Deserialize, Serialize};
 
 /// Programs that start another one named further on in their arguments. Only after one of these
 /// is a later word taken for the program: `vim kubelet` is not a kubelet.
@@ -55,7 +56,7 @@ const ETCD_SECTIONS: &[(&str, &str)] = &[
 ];
 
 /// The arguments of one program, taken apart.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flags {
     executable: Option<String>,
     component: Option<ComponentKind>,
@@ -64,7 +65,7 @@ pub struct Flags {
 }
 
 /// One flag as it was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flag {
     /// The name without its dashes.
     pub name: String,

@@ -4,10 +4,11 @@
 //! say which file on the host that is. The longest mount path wins, as in a mount table.
 //! <https://kubernetes.io/docs/concepts/storage/volumes/#hostpath>
 
+use serde::{Deserialize, Serialize};
 use std::path::{Component, Path, PathBuf};
 
 /// One mount: a path in the container and the host path behind it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// The path inside the container.
     pub container: PathBuf,
@@ -19,7 +20,7 @@ pub struct Mount {
 }
 
 /// The mounts of one container. No mounts at all means that the process sees the host itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathMap {
     mounts: Vec<Mount>,
     contained: bool,

@@ -9,11 +9,12 @@ use super::api_object::ObjectReference;
 use super::gap::Gap;
 use jiff::Timestamp;
 use kubepki_x509::{Certificate, PublicKey};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// One scan of one API.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClusterObservation {
     /// The server asked.
     pub server: String,
@@ -52,7 +53,7 @@ pub struct ClusterObservation {
 }
 
 /// What a bundle in the API is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum BundlePurpose {
     /// ConfigMap `kube-root-ca.crt`: pods trust the API server by it.
     KubeRootCa,
@@ -73,7 +74,7 @@ pub enum BundlePurpose {
 }
 
 /// CA certificates in one place of the API.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ApiBundle {
     /// Where.
     pub object: ObjectReference,
@@ -86,7 +87,7 @@ pub struct ApiBundle {
 }
 
 /// How a certificate was encoded where it was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
     /// PEM text.
     Pem,
@@ -101,7 +102,7 @@ pub enum Encoding {
 }
 
 /// One certificate in the API: what a list shows of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ApiCertificate {
     /// Where.
     pub object: ObjectReference,
@@ -134,7 +135,7 @@ pub struct ApiCertificate {
 }
 
 /// What kind of server the API server calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum BackendKind {
     /// A ValidatingWebhookConfiguration's webhook.
     ValidatingWebhook,
@@ -147,7 +148,7 @@ pub enum BackendKind {
 }
 
 /// A server that the API server calls, and how it trusts it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ApiBackend {
     /// The object with the place of the `caBundle`.
     pub object: ObjectReference,
@@ -170,7 +171,7 @@ pub struct ApiBackend {
 }
 
 /// A CertificateSigningRequest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SigningRequest {
     /// The object.
     pub object: ObjectReference,
@@ -187,7 +188,7 @@ pub struct SigningRequest {
 }
 
 /// Where a CertificateSigningRequest stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestState {
     /// Nobody has decided.
     Pending,
@@ -202,7 +203,7 @@ pub enum RequestState {
 }
 
 /// A bootstrap token; never its secret.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BootstrapToken {
     /// The Secret.
     pub object: ObjectReference,
@@ -217,7 +218,7 @@ pub struct BootstrapToken {
 }
 
 /// A ServiceAccount token Secret; never its token.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TokenSecret {
     /// The Secret.
     pub object: ObjectReference,
@@ -232,7 +233,7 @@ pub struct TokenSecret {
 }
 
 /// A Node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Node {
     /// `metadata.name`.
     pub name: String,
@@ -251,7 +252,7 @@ pub struct Node {
 }
 
 /// A TLS host that the cluster exposes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExposedHost {
     /// Ingress, Gateway or Service.
     pub object: ObjectReference,
@@ -266,7 +267,7 @@ pub struct ExposedHost {
 }
 
 /// What the scan is told of the cluster, to say of each certificate whose it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct KnownKeys {
     /// CA certificates of the cluster (all authorities of the host, bundles unrolled).
     pub authorities: Vec<Certificate>,

@@ -50,7 +50,7 @@ pub struct RunningProcess {
 }
 
 /// A component on this host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Component {
     /// Which one.
     pub kind: ComponentKind,

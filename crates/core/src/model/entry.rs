@@ -80,7 +80,7 @@ pub struct KubeconfigUser {
 }
 
 /// The private key beside a certificate, as far as discovery may know it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyState {
     /// Readable; only its public half is kept.
     Present {
@@ -120,7 +120,7 @@ pub struct UsedBy {
 }
 
 /// One certificate in use.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
     /// kubeadm's name where it has one (`apiserver`, `admin.conf`), else `kubelet-client`,
     /// `kubelet-server`, else the path.

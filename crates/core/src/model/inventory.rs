@@ -9,11 +9,12 @@ use super::live::FileTime;
 use super::role::Role;
 use jiff::Timestamp;
 use kubepki_x509::Certificate;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A certification authority known to a host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Authority {
     /// `ca`, `etcd-ca`, `front-proxy-ca`, or the path of its certificate.
     pub name: String,
@@ -53,7 +54,7 @@ impl Authority {
 }
 
 /// The CA certificates that a kubeconfig embeds for one of its clusters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EmbeddedTrust {
     /// The kubeconfig.
     pub kubeconfig: PathBuf,
@@ -66,7 +67,7 @@ pub struct EmbeddedTrust {
 }
 
 /// A service-account key pair (not a certificate: it never expires).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServiceAccountKey {
     /// The file.
     pub path: PathBuf,
@@ -77,7 +78,7 @@ pub struct ServiceAccountKey {
 }
 
 /// What a service-account key file holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum ServiceAccountKeyContents {
     /// The signing key's public half.
     Private(KeyState),
@@ -88,7 +89,7 @@ pub enum ServiceAccountKeyContents {
 }
 
 /// The name that a kubelet gives its node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeName {
     /// The name.
     pub name: String,
@@ -107,7 +108,7 @@ impl NodeName {
 }
 
 /// Everything seen on one host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Inventory {
     /// The host's name.
     pub host: String,

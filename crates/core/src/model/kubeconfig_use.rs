@@ -5,10 +5,12 @@
 use super::entry::{Entry, UsedBy};
 use super::role::Role;
 use kubepki_x509::Certificate;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// One kubeconfig, seen through its current context.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KubeconfigUse {
     /// The file.
     pub path: PathBuf,
@@ -21,13 +23,13 @@ pub struct KubeconfigUse {
     /// The user's certificate; `None` where it authenticates with something else, or with nothing.
     pub credential: Option<Entry>,
     /// What else its user authenticates with (`token`, `tokenFile`, `exec`); never the contents.
-    pub other_credentials: Vec<&'static str>,
+    pub other_credentials: Vec<Cow<'static, str>>,
     /// Why it could not be read, when it could not.
     pub problem: Option<String>,
 }
 
 /// The cluster that a kubeconfig leads to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KubeconfigTarget {
     /// Its name in the kubeconfig.
     pub name: String,
@@ -42,7 +44,7 @@ pub struct KubeconfigTarget {
 }
 
 /// What a kubeconfig trusts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum KubeconfigTrust {
     /// `certificate-authority-data`
     Embedded(Result<Vec<Certificate>, String>),
@@ -53,7 +55,7 @@ pub enum KubeconfigTrust {
 }
 
 /// A file with CA certificates.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TrustFile {
     /// The file.
     pub path: PathBuf,
@@ -64,7 +66,7 @@ pub struct TrustFile {
 }
 
 /// A client of etcd that no flag of a component names: Prometheus, Calico, Cilium, a backup's job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EtcdClientFiles {
     /// Its certificate, signed by etcd's authority.
     pub credential: Entry,

@@ -3,10 +3,11 @@
 use super::component_kind::ComponentKind;
 use jiff::Timestamp;
 use kubepki_x509::{Certificate, Name};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Everything asked of the running processes of one host.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LiveObservation {
     /// What endpoints serve to one who trusts anything.
     pub served: Vec<ServedFact>,
@@ -19,7 +20,7 @@ pub struct LiveObservation {
 }
 
 /// What an endpoint serves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServedFact {
     /// Who serves, when it is one of the host's components; `None` for an endpoint that was named.
     pub component: Option<ComponentKind>,
@@ -38,7 +39,7 @@ pub struct ServedFact {
 }
 
 /// What a server presented.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServedChain {
     /// End-entity certificate first.
     pub chain: Vec<Certificate>,
@@ -51,7 +52,7 @@ pub struct ServedChain {
 }
 
 /// Why an endpoint gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unanswered {
     /// Nothing listens, no route, or time ran out (as against: it answered something else).
     pub unreachable: bool,
@@ -60,7 +61,7 @@ pub struct Unanswered {
 }
 
 /// A connection tried with its own client's credentials and trust.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AttemptFact {
     /// Id of the connection (`connections::Connection::id`).
     pub connection: String,
@@ -71,7 +72,7 @@ pub struct AttemptFact {
 }
 
 /// What came of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttemptOutcome {
     /// Both sides accepted; the HTTP status where one was asked.
     Accepted {
@@ -93,7 +94,7 @@ pub enum AttemptOutcome {
 }
 
 /// One value of a `/metrics` page.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricFact {
     /// Whose.
     pub component: ComponentKind,
@@ -106,7 +107,7 @@ pub struct MetricFact {
 }
 
 /// A clock compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockFact {
     /// Who answered.
     pub server: String,
@@ -115,7 +116,7 @@ pub struct ClockFact {
 }
 
 /// When a file that a flag names was last changed, and by whom it is named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileTime {
     /// The path as the flag names it on the host.
     pub path: PathBuf,

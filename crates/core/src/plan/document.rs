@@ -122,6 +122,16 @@ pub enum Origin {
         /// Its end of validity, to show.
         not_after: Timestamp,
     },
+    /// What is there is lost or wrong: the content of another certificate, which the plan carries
+    /// (a sibling's on another host, the last backup's, or one made from a profile).
+    Template {
+        /// The certificate to take subject, names, usages and extensions from, as PEM.
+        certificate_pem: String,
+        /// Where it comes from, to show.
+        source: String,
+        /// Subject CN that replaces the template's (`system:node:w1`), when it must differ.
+        common_name: Option<String>,
+    },
     /// Nothing is there: a client certificate of this subject.
     Client {
         /// CN.
@@ -154,6 +164,30 @@ pub enum Signer {
     ItsOwnKey,
     /// A one-time CA that travels behind the leaf and whose key is dropped, as the kubelet makes it.
     OneTimeAuthority,
+    /// A certification authority of another host: the key is made here, only the request travels.
+    Elsewhere {
+        /// That host's name in the cluster document.
+        host: String,
+        /// The authority's name.
+        name: String,
+        /// Its bundle there.
+        certificate: PathBuf,
+        /// Its key there.
+        key: PathBuf,
+        /// SHA-256 of the issuing certificate; when that is renewed in the same cluster plan, of
+        /// the old one.
+        fingerprint_sha256: String,
+    },
+    /// Nobody: the certificate exists, or will by then, and is brought along with the plan. For
+    /// copies of a CA certificate on other hosts; no key is touched.
+    Given {
+        /// The host whose plan issues it, by its name in the cluster document.
+        host: String,
+        /// The name of that issuance.
+        name: String,
+        /// SHA-256, when it exists already; `null` when an earlier step makes it.
+        fingerprint_sha256: Option<String>,
+    },
     /// Somebody else: only `NAME.csr` and its new `NAME.key` are written, into this folder.
     Request {
         /// The folder.

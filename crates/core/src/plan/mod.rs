@@ -4,6 +4,7 @@
 //! names and kind of key, into which files, and which components must take it up. Carrying it out
 //! (`kubepki-engine`) refuses when the files of its basis are no longer those it was made for.
 
+pub mod cluster_plan;
 pub mod components;
 pub mod document;
 pub mod endpoints;
@@ -12,6 +13,7 @@ pub mod names;
 pub mod renew;
 pub mod restore;
 
+pub use cluster_plan::{ClusterPlan, Gate, Pace, Stage, Step};
 pub use document::{
     BasisFile, ComponentAction, Issuance, KeyChoice, Notice, Origin, Plan, PlanFileError,
     Restoration, Signer, TakeUp, TrustUpdate,

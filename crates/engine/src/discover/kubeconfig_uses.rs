@@ -16,6 +16,7 @@ use kubepki_core::model::{
     KubeconfigTarget, KubeconfigTrust, KubeconfigUse, Role, TrustFile, UsedBy,
 };
 use kubepki_x509::pem;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// A kubeconfig before it is read.
@@ -167,7 +168,11 @@ fn read(reader: &mut Reader<'_>, named: Named, entries: &Entries) -> KubeconfigU
     KubeconfigUse {
         cluster,
         credential,
-        other_credentials: other_credentials.unwrap_or_default(),
+        other_credentials: other_credentials
+            .unwrap_or_default()
+            .into_iter()
+            .map(Cow::Borrowed)
+            .collect(),
         ..blank(named, problem)
     }
 }

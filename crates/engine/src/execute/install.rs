@@ -60,7 +60,9 @@ pub(super) fn take(
         }
     }
     let expected = match &issuance.origin {
-        Origin::Certificate { .. } => Expected::of(&old_certificate(host, issuance)?, issuance),
+        Origin::Certificate { .. } | Origin::Template { .. } => {
+            Expected::of(&old_certificate(host, issuance)?, issuance)
+        }
         Origin::Client {
             common_name,
             organizations,

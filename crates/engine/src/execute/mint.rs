@@ -90,6 +90,10 @@ fn one(
                 key: subject_key.into_new(),
             })
         }
+        Signer::Elsewhere { .. } | Signer::Given { .. } => Err(ExecuteError::Plan {
+            name: issuance.name.clone(),
+            reason: "its certificate has to be brought along".to_owned(),
+        }),
         Signer::OneTimeAuthority => one_time_authority(host, issuance, key),
         Signer::Request { .. } => request(host, issuance, key),
         Signer::Installed {
@@ -120,6 +124,10 @@ fn template(
             )
             .map_err(plan_error(issuance))
         }
+        Origin::Template { .. } => Err(ExecuteError::Plan {
+            name: issuance.name.clone(),
+            reason: "it has no template".to_owned(),
+        }),
         Origin::Client {
             common_name,
             organizations,
@@ -206,6 +214,12 @@ fn request(
             let extensions =
                 reissue::requested(&old, names.as_deref()).map_err(plan_error(issuance))?;
             (old.subject().clone(), extensions)
+        }
+        Origin::Template { .. } => {
+            return Err(ExecuteError::Plan {
+                name: issuance.name.clone(),
+                reason: "it has no template".to_owned(),
+            });
         }
         Origin::Client {
             common_name,

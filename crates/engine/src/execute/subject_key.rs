@@ -40,7 +40,7 @@ pub(super) fn subject_key(
     }
     let holder = match &issuance.origin {
         Origin::Certificate { holder, .. } => holder,
-        Origin::Client { .. } => &issuance.destination,
+        Origin::Client { .. } | Origin::Template { .. } => &issuance.destination,
     };
     let key = match holder {
         Holder::Kubeconfig { path, user } => {

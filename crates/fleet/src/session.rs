@@ -1,0 +1,251 @@
+//! A session with one host: everything that may be asked of it, whether it is this machine, a folder
+//! that stands for one, or the other end of an SSH connection.
+//!
+//! Nothing here can name a file to read or write but through a plan, and a plan is held against what
+//! the host's own discovery finds before it is carried out.
+
+use jiff::Timestamp;
+use kubepki_core::model::cluster::Node;
+use kubepki_core::model::{ComponentKind, Inventory, LiveObservation};
+use kubepki_core::plan::{Issuance, Plan};
+use kubepki_engine::ports::Progress;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What a host says of itself when a session begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hello {
+    /// Version of the protocol.
+    pub protocol: u32,
+    /// Version of the program at the other end.
+    pub version: String,
+    /// The host's own name.
+    pub host: String,
+    /// Its clock.
+    pub clock: Timestamp,
+    /// User id that it runs as: 0 for root.
+    pub uid: u32,
+}
+
+/// What is to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LookRequest {
+    /// The folder with kubeadm's certificates, for what no flag names.
+    pub pki_folder: PathBuf,
+    /// Also ask what runs: endpoints, metrics, clocks.
+    pub examine: bool,
+    /// For one question to what runs.
+    pub timeout_seconds: u32,
+}
+
+/// What was seen of a host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Look {
+    /// Its files and processes.
+    pub inventory: Inventory,
+    /// What its processes answered, when that was asked.
+    pub live: Option<LiveObservation>,
+    /// A run on it that was interrupted: its id, verb, start and stage, to show.
+    pub interrupted: Option<InterruptedRun>,
+    /// Its clock while it looked.
+    pub clock: Timestamp,
+}
+
+/// A run that was begun on a host and not finished.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InterruptedRun {
+    /// The run.
+    pub id: String,
+    /// e.g. `renew`.
+    pub verb: String,
+    /// When it was begun.
+    pub started_at: Timestamp,
+    /// In words, e.g. `putting files in place`.
+    pub stage: String,
+    /// Whether carrying on finishes it (true) or takes it back.
+    pub goes_forward: bool,
+}
+
+/// A certification request that a host made for an issuance of its plan. The key stays there, in the
+/// agent's memory, until the plan is carried out or the session ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreparedRequest {
+    /// The issuance's name.
+    pub name: String,
+    /// PKCS #10, PEM (RFC 2986).
+    pub request_pem: String,
+}
+
+/// What the holder of a CA key is to sign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SigningOrder {
+    /// The host that asked, by its name in the cluster document.
+    pub host: String,
+    /// The issuance of that host's plan; its signer names the authority here.
+    pub issuance: Issuance,
+    /// The certificate that is renewed, PEM: everything but serial, dates and key is taken from it.
+    pub old_certificate_pem: Option<String>,
+    /// The request: proves that the key is held.
+    pub request_pem: String,
+}
+
+/// A certificate for an issuance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuedCertificate {
+    /// The issuance's name.
+    pub name: String,
+    /// The certificate, and what must travel with it, PEM.
+    pub chain_pem: String,
+}
+
+/// A plan to carry out, with what others signed or hand over for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CarryRequest {
+    /// The plan.
+    pub plan: Plan,
+    /// For every issuance signed elsewhere or given.
+    pub brought: Vec<IssuedCertificate>,
+    /// The folder with kubeadm's certificates.
+    pub pki_folder: PathBuf,
+    /// Whether old files are saved first.
+    pub backup: bool,
+    /// age recipients that the backup is encrypted for; none for a plain one.
+    pub backup_recipients: Vec<String>,
+}
+
+/// What came of a plan on a host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CarryReport {
+    /// The run's id there.
+    pub run: String,
+    /// The archive with the old files.
+    pub backup: Option<PathBuf>,
+    /// Paths that were written.
+    pub written: Vec<PathBuf>,
+    /// What was issued: public, for hosts that are given copies.
+    pub issued: Vec<IssuedCertificate>,
+    /// What each component did, in words.
+    pub components: Vec<String>,
+    /// Components that were left alone, and why.
+    pub left_alone: Vec<String>,
+    /// Whether the host uses what was written.
+    pub verified: bool,
+    /// Checks that failed: expected and found.
+    pub failed: Vec<String>,
+}
+
+/// A question to the cluster's API, asked on a host with its own administrator's kubeconfig and its
+/// own API server: never through a load balancer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum ApiQuestion {
+    /// Whether this host's API server answers `/readyz`.
+    Ready,
+    /// The Nodes and whether each is Ready.
+    Nodes,
+    /// Whether this host's etcd member is healthy.
+    EtcdHealth,
+}
+
+/// What the API answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum ApiAnswer {
+    /// Yes or no, and the words for no.
+    Health {
+        /// Whether it is well.
+        ok: bool,
+        /// What was found.
+        found: String,
+    },
+    /// Nodes.
+    Nodes {
+        /// Each with its condition `Ready`.
+        nodes: Vec<Node>,
+    },
+}
+
+/// Why a host did not do what it was asked. Displayed after the host's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+#[serde(rename_all = "camelCase")]
+pub struct SessionError {
+    /// Stable kebab-case code: the engine's own where the engine refused, else one of
+    /// `host-unreachable`, `host-key-unknown`, `no-root`, `agent-version`, `agent-protocol`,
+    /// `agent-lost`.
+    pub code: String,
+    /// Lower-case, with expected and found, no secrets.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// Further evidence by name, e.g. a log's last lines.
+    pub details: Vec<(String, String)>,
+}
+
+/// One host that can be asked.
+pub trait HostSession: Send {
+    /// What it said of itself.
+    fn hello(&self) -> &Hello;
+
+    /// Discovers what is on it, and examines what runs where that is asked.
+    fn look(
+        &mut self,
+        request: &LookRequest,
+        progress: &dyn Progress,
+    ) -> Result<Look, SessionError>;
+
+    /// Makes keys and certification requests for every issuance of the plan that is signed
+    /// elsewhere. Nothing is written; carrying out the same plan uses them.
+    fn prepare(&mut self, plan: &Plan) -> Result<Vec<PreparedRequest>, SessionError>;
+
+    /// Signs requests of other hosts with authorities of this one.
+    fn sign(&mut self, orders: &[SigningOrder]) -> Result<Vec<IssuedCertificate>, SessionError>;
+
+    /// Carries out a plan, atomic and journaled on the host.
+    fn carry(
+        &mut self,
+        request: &CarryRequest,
+        progress: &dyn Progress,
+    ) -> Result<CarryReport, SessionError>;
+
+    /// Finishes an interrupted run, or takes it back; `None` when there is none.
+    fn settle(
+        &mut self,
+        pki_folder: &std::path::Path,
+        progress: &dyn Progress,
+    ) -> Result<Option<CarryReport>, SessionError>;
+
+    /// Stops components in this order; what is stopped already stays so.
+    fn halt(
+        &mut self,
+        components: &[ComponentKind],
+        progress: &dyn Progress,
+    ) -> Result<(), SessionError>;
+
+    /// Starts halted components in this order; what runs stays running.
+    fn start(
+        &mut self,
+        components: &[ComponentKind],
+        progress: &dyn Progress,
+    ) -> Result<(), SessionError>;
+
+    /// Asks the cluster's API from this host.
+    fn ask(&mut self, question: &ApiQuestion) -> Result<ApiAnswer, SessionError>;
+}
