@@ -1,7 +1,7 @@
 //! A lab on disk: its hosts, and the kubeadm cluster that they form. It outlives the process.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -232,6 +232,19 @@ impl Cluster {
         }
         network::bridge_down(&self.names.bridge())?;
         crate::cache::remove_tree(&self.folder)
+    }
+
+    /// The lab's name.
+    pub fn name(&self) -> &str {
+        &self.names.name
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// The lab's hosts, control planes first.

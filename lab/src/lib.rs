@@ -27,6 +27,7 @@ mod mounts;
 mod network;
 mod prober;
 mod snapshot;
+mod ssh_access;
 mod tool;
 mod wait;
 
@@ -43,6 +44,7 @@ pub use kubernetes::{programs, repository};
 pub use layers::{Layers, prepare, ssh_key};
 pub use prober::{Prober, Probes};
 pub use snapshot::{COMPONENTS, Snapshot};
+pub use ssh_access::SshAccess;
 pub use tool::{Output, Tool, find_in_path};
 pub use wait::until;
 

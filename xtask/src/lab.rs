@@ -62,6 +62,8 @@ enum Command {
     },
     /// List hosts, addresses, and where this machine sees their files
     Hosts,
+    /// Write an ssh configuration, the host keys and a kubepki.yaml, and print how to use them
+    SshConfig,
     /// Copy a file to a host
     Copy {
         /// The file
@@ -156,6 +158,15 @@ pub fn run(arguments: Arguments) -> Result<()> {
                     host.path("/").display()
                 );
             }
+        }
+        Command::SshConfig => {
+            let access = cluster.ssh_access()?;
+            println!("ssh -F {} cp1", access.config().display());
+            println!("export PATH={}:$PATH", access.program_folder().display());
+            println!(
+                "kubepki --cluster {} status",
+                access.cluster_document().display()
+            );
         }
         Command::Copy { source, target } => {
             let (host, path) = target.split_once(':').context("the target is HOST:PATH")?;
