@@ -2,7 +2,7 @@
 //!
 //! Nothing below this room reads the environment, the clock or the terminal on its own account.
 
-use crate::args::{ColorWhen, GlobalArgs, OutputFormat};
+use crate::args::{ColorWhen, FleetArgs, GlobalArgs, OutputFormat};
 use crate::error::CliError;
 use crate::output::{self, Progress, Structured};
 use anstream::AutoStream;
@@ -24,6 +24,7 @@ pub struct Context {
     verbose: u8,
     quiet: bool,
     yes: bool,
+    fleet: FleetArgs,
 }
 
 impl Context {
@@ -48,6 +49,7 @@ impl Context {
             verbose: global.verbose,
             quiet: global.quiet,
             yes: global.yes,
+            fleet: global.fleet.clone(),
         })
     }
 
@@ -64,6 +66,11 @@ impl Context {
     /// Whether that time came from `--now`.
     pub fn now_is_given(&self) -> bool {
         self.now_is_given
+    }
+
+    /// What was typed about many hosts.
+    pub fn fleet(&self) -> &FleetArgs {
+        &self.fleet
     }
 
     /// Whether standard output is coloured, as `--color` spells it.

@@ -2,6 +2,7 @@
 //!
 //! What was typed, nothing more; [`crate::context::Context`] resolves it once for all verbs.
 
+use super::fleet::FleetArgs;
 use super::values;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -73,6 +74,10 @@ pub struct GlobalArgs {
     /// refused before anything changes.
     #[arg(short, long, global = true)]
     pub yes: bool,
+
+    /// Which hosts.
+    #[command(flatten)]
+    pub fleet: FleetArgs,
 }
 
 /// How results are shown.

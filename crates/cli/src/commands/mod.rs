@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod explain;
+mod fleet;
 mod init;
 mod inspect;
 mod kubeconfig;

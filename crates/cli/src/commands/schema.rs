@@ -33,6 +33,10 @@ const SCHEMAS: &[(&str, &str)] = &[
         include_str!("../../../../docs/schema/ca-hashes.json"),
     ),
     (
+        "Cluster",
+        include_str!("../../../../docs/schema/cluster.json"),
+    ),
+    (
         "Diagnosis",
         include_str!("../../../../docs/schema/diagnosis.json"),
     ),

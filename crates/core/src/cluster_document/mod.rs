@@ -1,8 +1,20 @@
 //! The cluster document (`kubepki.yaml`, `kind: Cluster`): which hosts there are and how each is
 //! reached. Roles are discovered, never declared. Pure: text in, values out.
 
+mod pace;
+mod read;
+mod roles;
+mod select;
+mod write;
+
+pub use pace::BatchSize;
+pub use read::DocumentError;
+pub use roles::{HostRole, UnknownRole, roles_of};
+pub use select::{SelectionError, select};
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 /// The hosts of a cluster.
@@ -22,7 +34,7 @@ pub struct ClusterDocument {
 
 /// One host of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ClusterHost {
     /// Its name here: what `--hosts` selects and what is shown.
     pub name: String,
@@ -64,3 +76,52 @@ pub enum Become {
     /// The login is root's already.
     Root,
 }
+
+impl ClusterDocument {
+    /// A document of these hosts.
+    pub fn new(name: Option<String>, hosts: Vec<ClusterHost>) -> Self {
+        Self {
+            api_version: crate::plan::document::API_VERSION.to_owned(),
+            kind: KIND.to_owned(),
+            name,
+            hosts,
+        }
+    }
+}
+
+impl ClusterHost {
+    /// A host that is reached by `ssh DESTINATION`.
+    pub fn by_ssh(name: impl Into<String>, destination: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            reach: Reach {
+                ssh: Some(destination.into()),
+                ..Reach::default()
+            },
+            becomes: None,
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+/// How it is reached, in words: `ssh root@10.0.0.5`, `docker exec -i node1`, `root /mnt`.
+impl fmt::Display for ClusterHost {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Reach {
+            ssh,
+            command,
+            root,
+            local,
+        } = &self.reach;
+        match (ssh, command, root, local) {
+            (Some(destination), ..) => write!(formatter, "ssh {destination}"),
+            (None, Some(command), ..) => formatter.write_str(&command.join(" ")),
+            (None, None, Some(root), _) => write!(formatter, "root {}", root.display()),
+            (None, None, None, true) => formatter.write_str("this machine"),
+            (None, None, None, false) => write!(formatter, "ssh {}", self.name),
+        }
+    }
+}
+
+/// `kind` of the document.
+const KIND: &str = "Cluster";

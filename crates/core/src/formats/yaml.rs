@@ -292,6 +292,13 @@ impl<'d> NodeRef<'d> {
         })
     }
 
+    /// The entries of a mapping in their order with their keys as nodes, so that it can be said where
+    /// each stands; merge keys not followed.
+    pub fn keyed_entries(self) -> impl Iterator<Item = (NodeRef<'d>, NodeRef<'d>)> {
+        let entries = self.raw_entries().iter();
+        entries.map(move |(key, value)| (self.at_index(*key), self.at_index(*value)))
+    }
+
     /// The bytes of this node in the text: quotes included, anchors and tags not.
     pub fn span(self) -> Range<usize> {
         self.node().map_or(0..0, |node| node.span.clone())

@@ -1,0 +1,3 @@
+//! Verbs over many hosts: which they are, how they are reached, and what is done on them together.
+
+pub mod document;
