@@ -50,6 +50,10 @@ pub struct Look {
     pub live: Option<LiveObservation>,
     /// A run on it that was interrupted: its id, verb, start and stage, to show.
     pub interrupted: Option<InterruptedRun>,
+    /// Components that were halted and not started since, as when a campaign with `Halt` steps was
+    /// cut short. Discovery sees their parked manifests as little as a kubelet does.
+    #[serde(default)]
+    pub halted: Vec<ComponentKind>,
     /// Its clock while it looked.
     pub clock: Timestamp,
 }
@@ -189,7 +193,7 @@ pub enum ApiAnswer {
 pub struct SessionError {
     /// Stable kebab-case code: the engine's own where the engine refused, else one of
     /// `host-unreachable`, `host-key-unknown`, `no-root`, `agent-version`, `agent-protocol`,
-    /// `agent-lost`.
+    /// `agent-lost`, `plan-outside-discovery`, `plan-edited`, [`NOT_LIVE`].
     pub code: String,
     /// Lower-case, with expected and found, no secrets.
     pub message: String,
@@ -197,6 +201,33 @@ pub struct SessionError {
     pub hint: Option<String>,
     /// Further evidence by name, e.g. a log's last lines.
     pub details: Vec<(String, String)>,
+}
+
+/// Code of a question about what runs, asked of a folder that stands for a host.
+pub const NOT_LIVE: &str = "not-live";
+
+impl SessionError {
+    /// An error without hint and evidence.
+    pub fn new(code: impl Into<String>, message: impl std::fmt::Display) -> Self {
+        Self {
+            code: code.into(),
+            message: message.to_string(),
+            hint: None,
+            details: Vec::new(),
+        }
+    }
+
+    /// Adds what to do next.
+    pub fn hint(mut self, hint: impl std::fmt::Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    /// Adds a piece of evidence.
+    pub fn detail(mut self, label: &str, value: impl std::fmt::Display) -> Self {
+        self.details.push((label.to_owned(), value.to_string()));
+        self
+    }
 }
 
 /// One host that can be asked.
@@ -246,6 +277,15 @@ pub trait HostSession: Send {
         progress: &dyn Progress,
     ) -> Result<(), SessionError>;
 
-    /// Asks the cluster's API from this host.
+    /// Asks the cluster's API from this host. Below `--root`, where nothing runs, the error's code
+    /// is [`NOT_LIVE`]: a gate has nothing to wait for there.
     fn ask(&mut self, question: &ApiQuestion) -> Result<ApiAnswer, SessionError>;
+
+    /// Asks several questions, in one round trip where the host is far.
+    fn ask_all(&mut self, questions: &[ApiQuestion]) -> Vec<Result<ApiAnswer, SessionError>> {
+        questions
+            .iter()
+            .map(|question| self.ask(question))
+            .collect()
+    }
 }
