@@ -3,10 +3,13 @@
 //! A stage is begun when the gate of the one before it stands open. What is done on a host is always
 //! one [`Plan`], atomic and journaled there. Holds no secret; can be saved, reviewed and shown.
 
-use super::document::{API_VERSION, Notice, Plan};
+use super::document::{API_VERSION, Notice, Plan, PlanFileError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+/// The document's kind.
+const KIND: &str = "ClusterPlan";
 
 /// What is to be done to a cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +43,8 @@ pub struct Stage {
     pub steps: Vec<Step>,
     /// How many hosts at once.
     pub pace: Pace,
-    /// What must be true before the next batch, and before the next stage.
+    /// What must be true before the next batch, and before the next stage. After a batch it is asked
+    /// of those hosts and nodes in it that are done; after the last one, of all.
     pub gate: Gate,
     /// About how long it takes.
     pub estimate_seconds: u32,
@@ -130,6 +134,44 @@ pub enum Gate {
         /// Names of Nodes.
         nodes: Vec<String>,
     },
+    /// All of these, in this order.
+    All {
+        /// None of them is an `All` itself.
+        gates: Vec<Gate>,
+    },
+}
+
+impl Gate {
+    /// One gate for all of these; `None` ones and what they hold nothing of are left out.
+    pub fn all(gates: impl IntoIterator<Item = Self>) -> Self {
+        let mut asked: Vec<Self> = Vec::new();
+        for gate in gates {
+            let is_empty = match &gate {
+                Self::None => true,
+                Self::EtcdHealthy { hosts } | Self::ApiServersReady { hosts } => hosts.is_empty(),
+                Self::NodesReady { nodes } => nodes.is_empty(),
+                Self::All { gates } => gates.is_empty(),
+            };
+            match gate {
+                _ if is_empty => {}
+                Self::All { gates } => asked.extend(gates),
+                one => asked.push(one),
+            }
+        }
+        match asked.len() {
+            0 => Self::None,
+            1 => asked.swap_remove(0),
+            _ => Self::All { gates: asked },
+        }
+    }
+
+    /// The gates that it consists of: itself, unless it is an `All`.
+    pub fn parts(&self) -> &[Self] {
+        match self {
+            Self::All { gates } => gates,
+            one => std::slice::from_ref(one),
+        }
+    }
 }
 
 impl ClusterPlan {
@@ -142,7 +184,7 @@ impl ClusterPlan {
     ) -> Self {
         Self {
             api_version: API_VERSION.to_owned(),
-            kind: "ClusterPlan".to_owned(),
+            kind: KIND.to_owned(),
             id: String::new(),
             verb: verb.to_owned(),
             created_at,
@@ -171,10 +213,51 @@ impl ClusterPlan {
         hosts
     }
 
+    /// About how long all of it takes.
+    pub fn estimate_seconds(&self) -> u32 {
+        self.stages
+            .iter()
+            .fold(0, |sum, stage| sum.saturating_add(stage.estimate_seconds))
+    }
+
+    /// Reads a plan file and checks that it, and every host's plan in it, is what was saved.
+    pub fn from_json(text: &str) -> Result<Self, PlanFileError> {
+        let value: serde_json::Value =
+            serde_json::from_str(text).map_err(|e| PlanFileError::Syntax(e.to_string()))?;
+        let word = |key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or("nothing");
+        if word("apiVersion") != API_VERSION || word("kind") != KIND {
+            return Err(PlanFileError::OtherKind {
+                found: format!("{} {}", word("apiVersion"), word("kind")),
+            });
+        }
+        let plan: Self =
+            serde_json::from_value(value).map_err(|e| PlanFileError::Syntax(e.to_string()))?;
+        let found = plan.content_id();
+        if found != plan.id {
+            return Err(PlanFileError::Edited {
+                expected: plan.id,
+                found,
+            });
+        }
+        Ok(plan)
+    }
+
+    /// Whether a document says of itself that it is a cluster plan.
+    pub fn is_kind_of(text: &str) -> bool {
+        serde_json::from_str::<serde_json::Value>(text)
+            .is_ok_and(|value| value.get("kind").and_then(|kind| kind.as_str()) == Some(KIND))
+    }
+
     fn with_id(mut self) -> Self {
-        // Serialization of plain structs and strings cannot fail; an empty content still hashes.
-        let json = serde_json::to_vec(&self).unwrap_or_default();
-        self.id = hex::encode(&Sha256::digest(&json)[..8]);
+        self.id = self.content_id();
         self
+    }
+
+    fn content_id(&self) -> String {
+        let mut content = self.clone();
+        content.id = String::new();
+        // Serialization of plain structs and strings cannot fail; an empty content still hashes.
+        let json = serde_json::to_vec(&content).unwrap_or_default();
+        hex::encode(&Sha256::digest(&json)[..8])
     }
 }

@@ -283,7 +283,7 @@ pub enum PlanFileError {
     #[error("not a plan: {0}")]
     Syntax(String),
     /// Another kind or version of document.
-    #[error("expected {API_VERSION} Plan, found {found}")]
+    #[error("expected a Plan or ClusterPlan of {API_VERSION}, found {found}")]
     OtherKind {
         /// apiVersion and kind found.
         found: String,
@@ -299,9 +299,12 @@ pub enum PlanFileError {
 }
 
 impl Plan {
-    /// Whether there is nothing to do.
+    /// Whether there is nothing to do: nothing to write, and nothing to take up.
     pub fn is_empty(&self) -> bool {
-        self.issuances.is_empty() && self.trust_updates.is_empty() && self.restoration.is_none()
+        self.issuances.is_empty()
+            && self.trust_updates.is_empty()
+            && self.restoration.is_none()
+            && self.components.is_empty()
     }
 
     /// What was asked for and is not part of the plan, because it cannot be done here.
