@@ -1,9 +1,13 @@
 //! A plan as people read it: what is issued, what is restarted, what they should know.
 
+mod cluster;
+
+pub use cluster::{cluster_notices, show_cluster};
+
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{self, Cell, Column, DIM, HEADING, NAME, Table, WARN};
-use kubepki_core::plan::{Issuance, KeyChoice, Origin, Plan, Signer, TakeUp};
+use kubepki_core::plan::{Issuance, KeyChoice, Notice, Origin, Plan, Signer, TakeUp};
 use std::io::Write;
 
 /// Writes the plan: to standard output, or to standard error when that is kept for an object.
@@ -20,7 +24,7 @@ pub fn show(context: &Context, plan: &Plan) -> Result<(), CliError> {
 
 /// Writes only what the user should know.
 pub fn notices(context: &Context, plan: &Plan) -> Result<(), CliError> {
-    write_notices(&mut context.stderr(), plan)
+    write_shared_notices(&mut context.stderr(), &plan.notices)
 }
 
 fn write(writer: &mut dyn Write, plan: &Plan, width: Option<usize>) -> Result<(), CliError> {
@@ -83,14 +87,13 @@ fn write(writer: &mut dyn Write, plan: &Plan, width: Option<usize>) -> Result<()
         ];
         Table::new(columns, width).write(writer, &rows)?;
     }
-    write_notices(writer, plan)
+    write_shared_notices(writer, &plan.notices)
 }
 
-fn write_notices(writer: &mut dyn Write, plan: &Plan) -> Result<(), CliError> {
-    let (fresh, others): (Vec<_>, Vec<_>) = plan
-        .notices
-        .iter()
-        .partition(|notice| notice.code == "fresh");
+/// Notices, those of the same words together.
+fn write_shared_notices(writer: &mut dyn Write, notices: &[Notice]) -> Result<(), CliError> {
+    let (fresh, others): (Vec<_>, Vec<_>) =
+        notices.iter().partition(|notice| notice.code == "fresh");
     if !others.is_empty() || !fresh.is_empty() {
         writeln!(writer)?;
     }
@@ -121,42 +124,50 @@ fn write_notices(writer: &mut dyn Write, plan: &Plan) -> Result<(), CliError> {
 }
 
 fn row(issuance: &Issuance) -> Vec<Cell> {
-    let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%MZ").to_string();
     let now = match &issuance.origin {
         Origin::Certificate { not_after, .. } => day(*not_after),
         Origin::Client { .. } | Origin::Template { .. } => "-".to_owned(),
     };
-    let key = match (&issuance.signer, &issuance.key) {
-        (Signer::Installed { .. }, _) => "as brought".to_owned(),
-        (Signer::Given { .. }, _) => "-".to_owned(),
-        (_, KeyChoice::Generate { key_type }) => format!("new {key_type}"),
-        (_, KeyChoice::Reuse) => "kept".to_owned(),
+    let end = match &issuance.signer {
+        Signer::Request { .. } | Signer::Installed { .. } => "as signed".to_owned(),
+        _ => day(issuance.not_after),
     };
-    let (signer, into, end) = match &issuance.signer {
-        Signer::Authority { name, .. } => (name.clone(), None, day(issuance.not_after)),
-        Signer::Elsewhere { host, name, .. } => {
-            (format!("{name} on {host}"), None, day(issuance.not_after))
-        }
-        Signer::Given { host, .. } => (format!("as on {host}"), None, day(issuance.not_after)),
-        Signer::ItsOwnKey => ("its own key".to_owned(), None, day(issuance.not_after)),
-        Signer::OneTimeAuthority => ("itself".to_owned(), None, day(issuance.not_after)),
-        Signer::Request { directory } => (
-            "somebody else".to_owned(),
-            Some(directory.join(format!("{}.csr", issuance.file_stem()))),
-            "as signed".to_owned(),
-        ),
-        Signer::Installed { .. } => ("somebody else".to_owned(), None, "as signed".to_owned()),
+    let into = match &issuance.signer {
+        Signer::Request { directory } => directory
+            .join(format!("{}.csr", issuance.file_stem()))
+            .display()
+            .to_string(),
+        _ => issuance.destination.to_string(),
     };
-    let into = into.map_or_else(
-        || issuance.destination.to_string(),
-        |p| p.display().to_string(),
-    );
     vec![
         Cell::styled(&issuance.name, NAME),
         Cell::new(now),
         Cell::new(end),
-        Cell::new(key),
-        Cell::new(signer),
+        Cell::new(key_words(issuance)),
+        Cell::new(signer_words(issuance)),
         Cell::styled(into, DIM),
     ]
+}
+
+fn day(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%MZ").to_string()
+}
+
+fn key_words(issuance: &Issuance) -> String {
+    match (&issuance.signer, &issuance.key) {
+        (Signer::Installed { .. }, _) => "as brought".to_owned(),
+        (_, KeyChoice::Generate { key_type }) => format!("new {key_type}"),
+        (_, KeyChoice::Reuse) => "kept".to_owned(),
+    }
+}
+
+fn signer_words(issuance: &Issuance) -> String {
+    match &issuance.signer {
+        Signer::Authority { name, .. } => name.clone(),
+        Signer::Elsewhere { host, name, .. } => format!("{name} on {host}"),
+        Signer::Given { host, .. } => format!("as on {host}"),
+        Signer::ItsOwnKey => "its own key".to_owned(),
+        Signer::OneTimeAuthority => "itself".to_owned(),
+        Signer::Request { .. } | Signer::Installed { .. } => "somebody else".to_owned(),
+    }
 }
