@@ -112,6 +112,28 @@ impl ServiceControl for LocalServices {
         .map_err(|detail| failed("restart", unit, detail))
     }
 
+    fn stop_unit(&self, unit: &str) -> Result<(), ServiceError> {
+        run(
+            &self.systemctl,
+            &["--no-ask-password", "stop", "--", unit],
+            RESTART,
+        )
+        .map(drop)
+        .map_err(|detail| failed("stop", unit, detail))
+    }
+
+    fn start_unit(&self, unit: &str) -> Result<(), ServiceError> {
+        // As for a restart.
+        let _ = run(&self.systemctl, &["reset-failed", "--", unit], ASK);
+        run(
+            &self.systemctl,
+            &["--no-ask-password", "start", "--", unit],
+            RESTART,
+        )
+        .map(drop)
+        .map_err(|detail| failed("start", unit, detail))
+    }
+
     fn unit_log(&self, unit: &str, lines: usize) -> Result<Vec<String>, ServiceError> {
         let (unit_argument, lines_argument) =
             (format!("--unit={unit}"), format!("--lines={lines}"));
@@ -131,6 +153,18 @@ impl ServiceControl for LocalServices {
         run(&self.docker, &["restart", "--", container], RESTART)
             .map(drop)
             .map_err(|detail| failed("restart docker container", container, detail))
+    }
+
+    fn stop_docker(&self, container: &str) -> Result<(), ServiceError> {
+        run(&self.docker, &["stop", "--", container], RESTART)
+            .map(drop)
+            .map_err(|detail| failed("stop docker container", container, detail))
+    }
+
+    fn start_docker(&self, container: &str) -> Result<(), ServiceError> {
+        run(&self.docker, &["start", "--", container], RESTART)
+            .map(drop)
+            .map_err(|detail| failed("start docker container", container, detail))
     }
 }
 

@@ -4,8 +4,10 @@
 //! order, and what becomes of a refusal. Reading only.
 
 mod keys;
+mod nodes;
 mod pages;
 mod resources;
 mod scan;
 
+pub use nodes::nodes;
 pub use scan::{ScanOptions, scan};

@@ -92,7 +92,7 @@ pub fn discover(
 const NAMELESS: &str = "(no host name)";
 
 /// The host's name; a disk without one is worth looking at all the same.
-pub(crate) fn host_name(host: &dyn HostRead) -> Result<String, HostError> {
+pub fn host_name(host: &dyn HostRead) -> Result<String, HostError> {
     match host.hostname() {
         Ok(name) if name.trim().is_empty() => Ok(NAMELESS.to_owned()),
         Err(error) if error.kind == HostErrorKind::NotFound => Ok(NAMELESS.to_owned()),

@@ -1,4 +1,4 @@
-//! Services and containers whose restarts are counted and may be the last thing that happens.
+//! Services and containers: what is done to them is counted and may be the last thing that happens.
 
 use super::Faults;
 use crate::ports::{
@@ -18,18 +18,19 @@ impl<S> FaultingServices<S> {
         Self { inner, faults }
     }
 
-    fn restart(
+    fn effect(
         &self,
+        operation: &'static str,
         service: &str,
         whole: &dyn Fn() -> Result<(), ServiceError>,
     ) -> Result<(), ServiceError> {
         let refusal = || ServiceError {
-            operation: "restart",
+            operation,
             service: service.to_owned(),
             detail: "a fault was injected".to_owned(),
         };
         self.faults
-            .effect("restart", &service, None, whole, &refusal)
+            .effect(operation, &service, None, whole, &refusal)
     }
 }
 
@@ -39,7 +40,15 @@ impl<S: ServiceControl> ServiceControl for FaultingServices<S> {
     }
 
     fn restart_unit(&self, unit: &str) -> Result<(), ServiceError> {
-        self.restart(unit, &|| self.inner.restart_unit(unit))
+        self.effect("restart", unit, &|| self.inner.restart_unit(unit))
+    }
+
+    fn stop_unit(&self, unit: &str) -> Result<(), ServiceError> {
+        self.effect("stop", unit, &|| self.inner.stop_unit(unit))
+    }
+
+    fn start_unit(&self, unit: &str) -> Result<(), ServiceError> {
+        self.effect("start", unit, &|| self.inner.start_unit(unit))
     }
 
     fn unit_log(&self, unit: &str, lines: usize) -> Result<Vec<String>, ServiceError> {
@@ -47,7 +56,17 @@ impl<S: ServiceControl> ServiceControl for FaultingServices<S> {
     }
 
     fn restart_docker(&self, container: &str) -> Result<(), ServiceError> {
-        self.restart(container, &|| self.inner.restart_docker(container))
+        self.effect("restart", container, &|| {
+            self.inner.restart_docker(container)
+        })
+    }
+
+    fn stop_docker(&self, container: &str) -> Result<(), ServiceError> {
+        self.effect("stop", container, &|| self.inner.stop_docker(container))
+    }
+
+    fn start_docker(&self, container: &str) -> Result<(), ServiceError> {
+        self.effect("start", container, &|| self.inner.start_docker(container))
     }
 }
 

@@ -29,9 +29,21 @@ pub trait ServiceControl: Send + Sync {
     /// Restarts a unit, clearing a failed state and its start limit first.
     fn restart_unit(&self, unit: &str) -> Result<(), ServiceError>;
 
+    /// Stops a unit, however it is set to be restarted; one that does not run stays so.
+    fn stop_unit(&self, unit: &str) -> Result<(), ServiceError>;
+
+    /// Starts a unit, clearing a failed state and its start limit first; one that runs stays so.
+    fn start_unit(&self, unit: &str) -> Result<(), ServiceError>;
+
     /// The unit's last journal lines, oldest first.
     fn unit_log(&self, unit: &str, lines: usize) -> Result<Vec<String>, ServiceError>;
 
     /// Restarts a docker container by name or id.
     fn restart_docker(&self, container: &str) -> Result<(), ServiceError>;
+
+    /// Stops a docker container by name or id; one that does not run stays so.
+    fn stop_docker(&self, container: &str) -> Result<(), ServiceError>;
+
+    /// Starts a docker container by name or id; one that runs stays so.
+    fn start_docker(&self, container: &str) -> Result<(), ServiceError>;
 }

@@ -82,6 +82,20 @@ pub enum TakeUpError {
         /// Its last log lines.
         log: Vec<String>,
     },
+    /// A component that was told to stop goes on.
+    #[error("{component}: process {pid} did not end within {seconds} s after {cause}")]
+    NotStopped {
+        /// The component.
+        component: ComponentKind,
+        /// Its process.
+        pid: u32,
+        /// What should have stopped it.
+        cause: String,
+        /// How long was waited.
+        seconds: u64,
+        /// Its last log lines.
+        log: Vec<String>,
+    },
     /// Neither way of restarting a static pod is open.
     #[error(
         "{component} cannot be restarted: its manifest cannot be changed ({manifest}), \
@@ -101,6 +115,17 @@ pub enum TakeUpError {
          nothing that is known here"
     )]
     RestartByHand {
+        /// The component.
+        component: ComponentKind,
+        /// Its process.
+        pid: u32,
+    },
+    /// The component is to be stopped and was started by nothing that was recognised.
+    #[error(
+        "{component} must be stopped, but its process {pid} was started by nothing that is known \
+         here"
+    )]
+    StopByHand {
         /// The component.
         component: ComponentKind,
         /// Its process.
@@ -159,6 +184,8 @@ impl TakeUpError {
             Self::Manifest { .. } => "manifest-unusable",
             Self::NoNewProcess { .. } => "no-new-process",
             Self::NotHealthy { .. } => "not-healthy",
+            Self::NotStopped { .. } => "not-stopped",
+            Self::StopByHand { .. } => "stop-by-hand",
             Self::NoWayToRestart { .. } => "no-way-to-restart",
             Self::RestartByHand { .. } => "restart-by-hand",
             Self::Service { .. } => "service",
@@ -176,6 +203,8 @@ impl TakeUpError {
             | Self::Manifest { component, .. }
             | Self::NoNewProcess { component, .. }
             | Self::NotHealthy { component, .. }
+            | Self::NotStopped { component, .. }
+            | Self::StopByHand { component, .. }
             | Self::NoWayToRestart { component, .. }
             | Self::RestartByHand { component, .. }
             | Self::Service { component, .. }
@@ -191,6 +220,7 @@ impl TakeUpError {
             Self::KubeletDown { log, .. }
             | Self::NoNewProcess { log, .. }
             | Self::NotHealthy { log, .. }
+            | Self::NotStopped { log, .. }
             | Self::Service { log, .. }
             | Self::StillRunning { log, .. } => log,
             _ => &[],
@@ -203,6 +233,9 @@ impl TakeUpError {
             Self::KubeletDown { .. } => Some("look at `journalctl -u kubelet`".to_owned()),
             Self::RestartByHand { component, .. } => Some(format!(
                 "restart {component} the way it was started; the files on disk are already new"
+            )),
+            Self::StopByHand { component, .. } => Some(format!(
+                "stop {component} the way it was started, then run it again"
             )),
             Self::Unpark {
                 parked, manifest, ..

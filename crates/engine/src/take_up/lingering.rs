@@ -41,12 +41,20 @@ impl<'a> Lingering<'a> {
         if self.is_stopped || ports.clock.now().duration_since(self.since) < PATIENCE {
             return;
         }
-        self.is_stopped = true;
         setting.progress.say(&format!(
             "{}: the kubelet has not ended the old process (it waits to hear from the API server), \
              so its container is stopped",
             self.kind
         ));
+        self.stop_now(ports, setting);
+    }
+
+    /// Stops them at once: there is no kubelet to end them. Acts once.
+    pub fn stop_now(&mut self, ports: &Ports<'_>, setting: &Setting<'_>) {
+        if self.is_stopped {
+            return;
+        }
+        self.is_stopped = true;
         if let Err(error) = self.stop(ports) {
             setting.progress.say(&format!("{}: {error}", self.kind));
         }

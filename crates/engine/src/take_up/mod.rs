@@ -8,6 +8,7 @@
 //! - [`take_up`] one component, [`in_order`] the order of several
 //! - `reload`, `restart` the two ways; `static_pod` and `parking` what is done to manifests
 //! - `sure` new process and health; `health` one question; `processes` whose process is whose
+//! - [`halt`] and [`start`] what must not run while everything is changed
 //! - `lingering` old containers that the kubelet does not end
 //! - `log_tail` a component's last words, for errors
 //!
@@ -15,6 +16,8 @@
 
 mod component;
 mod error;
+mod halt;
+mod halted;
 pub(crate) mod health;
 mod lingering;
 mod log_tail;
@@ -30,6 +33,9 @@ pub(crate) mod wait;
 
 pub use component::take_up;
 pub use error::TakeUpError;
+pub use halt::{Scene, halt, start};
+pub use halted::{HALTED, Halted, halted};
+pub use health::{NotHealthy, ask as ask_health, own_api_server};
 pub use order::in_order;
 pub use parking::{Leftovers, unpark_leftovers};
 pub use setting::{How, Setting, TakenUp};

@@ -36,6 +36,24 @@ impl ServiceControl for World {
         Ok(())
     }
 
+    fn stop_unit(&self, unit: &str) -> Result<(), ServiceError> {
+        let mut state = self.state();
+        state
+            .effect(format!("stop {unit}"))
+            .map_err(|_| service(unit))?;
+        stop(&mut state, ComponentKind::Kubelet);
+        Ok(())
+    }
+
+    fn start_unit(&self, unit: &str) -> Result<(), ServiceError> {
+        let mut state = self.state();
+        state
+            .effect(format!("start {unit}"))
+            .map_err(|_| service(unit))?;
+        start(&mut state, ComponentKind::Kubelet);
+        Ok(())
+    }
+
     fn unit_log(&self, _: &str, lines: usize) -> Result<Vec<String>, ServiceError> {
         let log = self.state().unit_log.clone();
         Ok(log[log.len().saturating_sub(lines)..].to_vec())
@@ -50,6 +68,43 @@ impl ServiceControl for World {
         restart(&mut state, kind);
         Ok(())
     }
+
+    fn stop_docker(&self, container: &str) -> Result<(), ServiceError> {
+        let mut state = self.state();
+        state
+            .effect(format!("docker stop {container}"))
+            .map_err(|_| service(container))?;
+        let kind = ComponentKind::from_executable(container).ok_or_else(|| service(container))?;
+        stop(&mut state, kind);
+        Ok(())
+    }
+
+    fn start_docker(&self, container: &str) -> Result<(), ServiceError> {
+        let mut state = self.state();
+        state
+            .effect(format!("docker start {container}"))
+            .map_err(|_| service(container))?;
+        let kind = ComponentKind::from_executable(container).ok_or_else(|| service(container))?;
+        start(&mut state, kind);
+        Ok(())
+    }
+}
+
+/// A kubelet that is stopped leaves its pods running.
+fn stop(state: &mut State, kind: ComponentKind) {
+    state.end(kind, SignedDuration::ZERO);
+    state.processes.retain(|running| running.ends_at.is_none());
+    if kind == ComponentKind::Kubelet {
+        state.kubelet_is_up = false;
+    }
+}
+
+fn start(state: &mut State, kind: ComponentKind) {
+    if kind == ComponentKind::Kubelet {
+        state.kubelet_is_up = true;
+    }
+    let after = state.behaviour(kind).start_after;
+    state.start_later(kind, after, vec![kind.executable().to_owned()]);
 }
 
 fn service(service: &str) -> ServiceError {
