@@ -5,7 +5,9 @@
 //! only who is asked what, and when. How a host is reached (SSH) is an adapter's business: a session
 //! needs no more than two streams of bytes.
 
+pub mod campaign;
 pub mod frames;
+pub mod parallel;
 pub mod protocol;
 pub mod remote;
 pub mod serve;

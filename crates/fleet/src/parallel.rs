@@ -361,7 +361,12 @@ mod tests {
     #[test]
     fn no_hosts_are_no_work() {
         let none: [usize; 0] = [];
-        let not_begun = in_order(&none, Limits::at_most(0), |_| Ok(()), |_, _| ControlFlow::Continue(()));
+        let not_begun = in_order(
+            &none,
+            Limits::at_most(0),
+            |_| Ok(()),
+            |_, _| ControlFlow::Continue(()),
+        );
         assert!(not_begun.is_empty());
     }
 }

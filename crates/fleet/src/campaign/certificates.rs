@@ -79,7 +79,7 @@ fn named(issuance: &Issuance) -> Option<&str> {
 
 /// A certificate as PEM.
 pub(super) fn pem(certificate: &Certificate) -> String {
-    kubepki_x509::pem::encode("CERTIFICATE", certificate.der())
+    certificate.to_pem()
 }
 
 /// What the steps of a campaign issued, by host and name.
