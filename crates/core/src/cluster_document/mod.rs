@@ -5,6 +5,7 @@ mod pace;
 mod read;
 mod roles;
 mod select;
+pub mod sources;
 mod write;
 
 pub use pace::BatchSize;
