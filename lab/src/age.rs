@@ -116,7 +116,7 @@ impl Host {
     }
 
     /// Changes the CA files and the CA data in kubeconfigs; restarts nothing.
-    fn age_authorities(&self, days: i64) -> Result<Vec<String>> {
+    pub(crate) fn age_authorities(&self, days: i64) -> Result<Vec<String>> {
         let work = self.fresh_work()?;
         let mut changed = Vec::new();
         for authority in [CLUSTER_CA, ETCD_CA, FRONT_PROXY_CA] {
@@ -132,15 +132,24 @@ impl Host {
             .with_context(|| format!("cannot age {path}"))?;
             changed.push(path);
         }
-        let bundle = STANDARD.encode(fs_err::read(self.path(format!("{PKI}/{CLUSTER_CA}.crt")))?);
+        let bundle = fs_err::read_to_string(self.path(format!("{PKI}/{CLUSTER_CA}.crt")))?;
+        changed.append(&mut self.trust_in_kubeconfigs(&bundle)?);
+        remove_tree(&work)?;
+        Ok(changed)
+    }
+
+    /// Puts a CA bundle into every kubeconfig that embeds one; answers those.
+    pub(crate) fn trust_in_kubeconfigs(&self, bundle: &str) -> Result<Vec<String>> {
+        let mut changed = Vec::new();
         for path in KUBECONFIGS {
             let file = self.resolve(path)?;
             if file.is_file() {
-                self.age_file(&file, |text| Ok(with_authority(text, &bundle)))?;
+                self.age_file(&file, |text| {
+                    Ok(with_authority(text, &STANDARD.encode(bundle)))
+                })?;
                 changed.push(path.to_owned());
             }
         }
-        remove_tree(&work)?;
         Ok(changed)
     }
 
@@ -153,11 +162,16 @@ impl Host {
 
     /// Changes the files and restarts nothing.
     pub fn age_files(&self, days: i64) -> Result<Vec<String>> {
+        self.age_chosen(days, |_| true)
+    }
+
+    /// As [`Host::age_files`], only those that are chosen by their path.
+    pub fn age_chosen(&self, days: i64, chosen: impl Fn(&str) -> bool) -> Result<Vec<String>> {
         let work = self.fresh_work()?;
         let mut changed = Vec::new();
         for (path, authority) in CERTIFICATES {
             let file = self.resolve(path)?;
-            if file.is_file() {
+            if chosen(path) && file.is_file() {
                 self.age_file(&file, |pem| self.aged_pem(pem, days, authority, &work))
                     .with_context(|| format!("cannot age {path}"))?;
                 changed.push(path.to_owned());
@@ -165,14 +179,14 @@ impl Host {
         }
         for path in KUBECONFIGS {
             let file = self.resolve(path)?;
-            if file.is_file() && fs_err::read_to_string(&file)?.contains(EMBEDDED) {
+            if chosen(path) && file.is_file() && fs_err::read_to_string(&file)?.contains(EMBEDDED) {
                 self.age_file(&file, |text| self.aged_kubeconfig(text, days, &work))
                     .with_context(|| format!("cannot age {path}"))?;
                 changed.push(path.to_owned());
             }
         }
         let file = self.resolve(KUBELET_SELF_SIGNED)?;
-        if file.is_file() {
+        if chosen(KUBELET_SELF_SIGNED) && file.is_file() {
             self.age_file(&file, |pem| aged_self_signed(pem, days, &work))
                 .with_context(|| format!("cannot age {KUBELET_SELF_SIGNED}"))?;
             changed.push(KUBELET_SELF_SIGNED.to_owned());
@@ -180,7 +194,7 @@ impl Host {
         remove_tree(&work)?;
         if changed.is_empty() {
             bail!(
-                "{} has no certificates: is it part of a cluster?",
+                "{} has none of the certificates: is it part of a cluster?",
                 self.name()
             );
         }
@@ -266,16 +280,6 @@ impl Host {
             )?;
         }
         Ok(())
-    }
-
-    fn kubelet_is_healthy(&self) -> Result<bool> {
-        let healthz = [
-            "curl",
-            "--silent",
-            "--fail",
-            "http://127.0.0.1:10248/healthz",
-        ];
-        Ok(self.exec(healthz)?.success())
     }
 
     fn wait_for_health(&self, has_api: bool) -> Result<()> {

@@ -11,9 +11,12 @@ use crate::host::Host;
 /// Every test's lab has this name; a lock keeps them apart.
 const NAME: &str = "test";
 
-/// Errors and last words; the rest would be the stacks of all its goroutines.
-const KUBELET_ERRORS: &str =
-    "journalctl --unit=kubelet --no-pager | grep -E ': [EF][0-9]{4} ' | tail --lines=15";
+/// The kubelet's errors, since the rest would be the stacks of all its goroutines, and what each
+/// static pod said last.
+const LAST_WORDS: &str = "journalctl --unit=kubelet --no-pager | grep -E ': [EF][0-9]{4} ' \
+    | tail --lines=15; for name in etcd kube-apiserver kube-controller-manager kube-scheduler; do \
+    log=$(ls -t /var/log/containers/$name-*.log 2>/dev/null | head --lines=1); \
+    [ -z \"$log\" ] || { echo \"$name:\"; tail --lines=5 $log; }; done";
 
 /// A lab that a test holds. Dropping it takes it down, unless `KUBEPKI_LAB_KEEP` is set: then it
 /// stays for a look with `cargo xtask lab --name test …` until the next test needs it.
@@ -60,11 +63,9 @@ impl Lab {
         })
     }
 
-    /// The end of each host's kubelet log, for a test that failed.
     fn last_words(&self) -> Result<()> {
         for host in self.cluster.hosts()? {
-            let log = host.exec(["sh", "-c", KUBELET_ERRORS])?;
-            crate::say(&format!("kubelet on {}:\n{}", host.name(), log.stdout));
+            crate::say(&format!("{} said:\n{}", host.name(), host.last_words()?));
         }
         Ok(())
     }
@@ -72,6 +73,13 @@ impl Lab {
     /// The host of this name.
     pub fn host(&self, name: &str) -> Result<Host> {
         self.cluster.host(name)
+    }
+}
+
+impl Host {
+    /// The end of the logs of what runs on it, for a test that failed.
+    pub fn last_words(&self) -> Result<String> {
+        Ok(self.exec(["sh", "-c", LAST_WORDS])?.stdout)
     }
 }
 
@@ -88,7 +96,7 @@ impl Drop for Lab {
         if std::thread::panicking()
             && let Err(error) = self.last_words()
         {
-            crate::say(&format!("no kubelet logs: {error:#}"));
+            crate::say(&format!("no last words: {error:#}"));
         }
         if std::env::var_os("KUBEPKI_LAB_KEEP").is_some() {
             crate::say("kept: see `cargo xtask lab --name test hosts`");

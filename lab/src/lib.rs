@@ -16,8 +16,10 @@ mod bundle;
 mod cache;
 mod cluster;
 mod debian;
+mod etcd_objects;
 mod extension;
 mod fixture;
+mod fleet_age;
 mod host;
 mod image;
 mod interrupt;
@@ -25,16 +27,21 @@ mod kubernetes;
 mod layers;
 mod mounts;
 mod network;
+mod power;
 mod prober;
+mod saved;
 mod snapshot;
 mod ssh_access;
+mod together;
 mod tool;
 mod wait;
+mod workload;
 
 pub use age::Aftermath;
 pub use cache::{Cache, Stamp, hexadecimal};
 pub use cluster::{Cluster, Shape};
 pub use debian::is_root;
+pub use etcd_objects::EtcdObjects;
 pub use extension::{
     AGGREGATED_GROUP, AGGREGATED_LIST, CONVERTED_GROUP, Extension, ExtensionServer, Shown,
 };
@@ -43,10 +50,13 @@ pub use host::Host;
 pub use kubernetes::{programs, repository};
 pub use layers::{Layers, prepare, ssh_key};
 pub use prober::{Prober, Probes};
+pub use saved::Saved;
 pub use snapshot::{COMPONENTS, Snapshot};
 pub use ssh_access::SshAccess;
+pub use together::together;
 pub use tool::{Output, Tool, find_in_path};
 pub use wait::until;
+pub use workload::WORKLOAD_NAMESPACE;
 
 use std::path::PathBuf;
 

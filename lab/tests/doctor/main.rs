@@ -21,7 +21,6 @@ mod files;
 mod kubeconfigs;
 mod kubelets;
 mod running;
-mod saved;
 mod suite;
 
 use anyhow::Result;

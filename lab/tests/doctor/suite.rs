@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use kubepki_lab::{Cluster, Host, until};
+use kubepki_lab::{Cluster, Host, Saved, until};
 
 use crate::breakage::Breakage;
 use crate::diagnosis::Diagnosis;
-use crate::saved::Saved;
 
 /// The issue that this answers asks for forty.
 const FEWEST: usize = 45;

@@ -1,5 +1,6 @@
 //! The files of a host as they were when it was healthy, and putting them back: bytes, mode, time of
-//! change and links. What is the same stays untouched, and what was not there is removed.
+//! change and links. What is the same stays untouched, and what was not there is removed. etcd's data
+//! and what runs are not among them.
 
 use std::collections::BTreeMap;
 use std::fs::{FileTimes, OpenOptions};
@@ -8,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use kubepki_lab::Host;
 
-/// What breakages change.
+use crate::host::Host;
+
+/// What tests break, and programs under test write.
 const PLACES: [&str; 3] = [
     "/etc/kubernetes",
     "/var/lib/kubelet/pki",
@@ -55,6 +57,14 @@ impl Saved {
             }
         }
         Ok(())
+    }
+
+    /// The bytes of a file as it was.
+    pub fn bytes(&self, path: &str) -> Option<&[u8]> {
+        match self.files.get(Path::new(path))? {
+            Entry::File { bytes, .. } => Some(bytes),
+            Entry::Link(_) => None,
+        }
     }
 
     fn write(&self, path: &Path, entry: &Entry) -> Result<()> {
