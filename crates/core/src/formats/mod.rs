@@ -4,6 +4,7 @@
 //! on a command line. All pure: text in, values or text out.
 
 pub mod component_config;
+pub mod docker_container;
 pub mod flags;
 pub mod kubeconfig;
 pub mod kubeconfig_edit;
