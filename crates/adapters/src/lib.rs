@@ -1,5 +1,6 @@
 //! The engine's ports, served for the machine that this program runs on: files, processes and
-//! services, TLS endpoints, the Kubernetes API and the container runtime.
+//! services, TLS endpoints, the Kubernetes API and the container runtime. And the way to
+//! other hosts.
 //!
 //! Each room holds one port and knows nothing of the others. What is read and changed, and why, is
 //! decided in `kubepki-core` and `kubepki-engine`.
@@ -8,4 +9,5 @@ pub mod clock;
 pub mod cri;
 pub mod host;
 pub mod kube;
+pub mod ssh;
 pub mod tls;
