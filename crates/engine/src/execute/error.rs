@@ -64,6 +64,63 @@ pub enum ExecuteError {
         /// What does not fit: expected and found.
         reason: String,
     },
+    /// A certificate that is signed elsewhere or handed over did not come along.
+    #[error(
+        "no certificate for {name} was brought along: expected one from {from}; make a new plan and carry it out over all hosts"
+    )]
+    NotBrought {
+        /// The issuance.
+        name: String,
+        /// The host that signs it or holds it.
+        from: String,
+    },
+    /// A certificate that was brought along does not fit.
+    #[error("the certificate that was brought for {name}: {reason}")]
+    Brought {
+        /// The issuance.
+        name: String,
+        /// What does not fit: expected and found.
+        reason: String,
+    },
+    /// A certificate came back, but its key was forgotten.
+    #[error(
+        "the new key of {name} was made in a session that has ended and is gone; make a new request"
+    )]
+    KeyGone {
+        /// The issuance.
+        name: String,
+    },
+    /// Keys were made for another plan.
+    #[error("keys were made for plan {found}, expected plan {expected}; prepare this plan first")]
+    OtherPreparation {
+        /// The plan to carry out.
+        expected: String,
+        /// The plan that was prepared.
+        found: String,
+    },
+    /// The host with the CA's key does not sign what another host asks for.
+    #[error("{name} for {host} is not signed: {reason}")]
+    Order {
+        /// The host that asked.
+        host: String,
+        /// The issuance.
+        name: String,
+        /// Expected and found.
+        reason: String,
+    },
+    /// The CA that a plan names is not there any more.
+    #[error(
+        "{}: expected the CA sha256:{fingerprint_sha256} that signs {name}, it is not there; make a new plan",
+        bundle.display()
+    )]
+    AuthorityChanged {
+        /// The issuance.
+        name: String,
+        /// The bundle.
+        bundle: PathBuf,
+        /// The CA in the plan.
+        fingerprint_sha256: String,
+    },
     /// A request would take the place of an earlier one, and its key that one's.
     #[error(
         "{} is there already: a certificate for it may be on its way; take another folder",
@@ -103,6 +160,12 @@ impl ExecuteError {
             Self::Issue { source, .. } => source.code(),
             Self::Format { .. } => "format",
             Self::Install { .. } => "install-mismatch",
+            Self::NotBrought { .. } => "certificate-not-brought",
+            Self::Brought { .. } => "brought-mismatch",
+            Self::KeyGone { .. } => "key-gone",
+            Self::OtherPreparation { .. } => "prepared-for-other-plan",
+            Self::Order { .. } => "order-refused",
+            Self::AuthorityChanged { .. } => "authority-changed",
             Self::AlreadyThere { .. } => "already-exists",
             Self::Plan { .. } => "plan",
             Self::Apply(source) => source.code(),

@@ -3,18 +3,26 @@
 //!
 //! [`mint`] makes keys and certificates in memory, [`render`] puts them into the forms of their
 //! files, [`run`] holds the order of everything and [`settle`] what follows an interruption; only
-//! these two write.
+//! these two write. Where the CA's key lies on another host, [`prepare`](mod@prepare) makes keys and
+//! requests before a run, and [`sign`](mod@sign) signs them on that other host.
 
 mod authorities;
 pub mod basis;
+mod brought;
+mod content;
 pub mod error;
+mod expected;
 pub mod install;
 pub mod mint;
+pub mod prepare;
 pub mod render;
 pub mod run;
 pub mod settle;
+pub mod sign;
 mod subject_key;
 
 pub use error::ExecuteError;
-pub use run::{Execution, Outcome, execute};
+pub use prepare::{Brought, Prepared, prepare};
+pub use run::{Execution, Outcome, execute, execute_brought};
 pub use settle::{Settled, close, resume};
+pub use sign::{Order, sign};

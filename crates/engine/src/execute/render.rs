@@ -74,17 +74,21 @@ impl Drafts<'_> {
         }
         match &issuance.destination {
             Holder::Files { certificate, key } => {
+                // Nothing of what is there is worth keeping in its place.
+                if matches!(issuance.origin, Origin::Template { .. }) {
+                    return self.whole_files(issuance, certificate, key.as_deref(), made);
+                }
                 if let (Some(path), Some(new)) = (key, &made.key) {
                     self.key_file(issuance, path, new)?;
                 }
                 match (&issuance.signer, &issuance.origin, made.chain.first()) {
                     (
-                        Signer::ItsOwnKey,
+                        Signer::ItsOwnKey | Signer::Given { .. },
                         Origin::Certificate {
                             fingerprint_sha256, ..
                         },
                         Some(new),
-                    ) => {
+                    ) if new.is_ca() => {
                         self.bundle(certificate, fingerprint_sha256, new)?;
                         for copy in &issuance.copies {
                             self.bundle(copy, fingerprint_sha256, new)?;
@@ -100,6 +104,57 @@ impl Drafts<'_> {
                 self.store(issuance, link, target.as_deref(), made)?;
             }
         }
+        Ok(())
+    }
+
+    /// Certificate and key as files of their own, or both in one; what was there goes, its owner and
+    /// mode stay.
+    fn whole_files(
+        &mut self,
+        issuance: &Issuance,
+        certificate: &Path,
+        key: Option<&Path>,
+        made: &Minted,
+    ) -> Result<(), ExecuteError> {
+        let chain: String = made.chain.iter().map(Certificate::to_pem).collect();
+        let mut contents = chain.clone().into_bytes();
+        let mut mode = 0o644;
+        if let (Some(path), Some(new)) = (key, &made.key) {
+            let old = match self.host.read(path, FILE_LIMIT) {
+                Ok(contents) => public_half(&contents).ok().map(|half| half.encoding),
+                Err(_) => None,
+            };
+            let pem = key_pem(issuance, new, old)?;
+            if path == certificate {
+                contents.extend_from_slice(danger::open(&pem));
+                mode = 0o600;
+            } else {
+                self.whole_file(path, pem, 0o600)?;
+            }
+        }
+        self.whole_file(certificate, Sealed::new(contents), mode)?;
+        for copy in &issuance.copies {
+            self.whole_file(copy, Sealed::new(chain.clone().into_bytes()), 0o644)?;
+        }
+        Ok(())
+    }
+
+    fn whole_file(
+        &mut self,
+        path: &Path,
+        contents: Sealed,
+        new_mode: u32,
+    ) -> Result<(), ExecuteError> {
+        let folder = path.parent().map(Path::to_path_buf);
+        let is_new = folder
+            .as_ref()
+            .is_some_and(|folder| self.host.metadata(folder).is_err());
+        if let Some(folder) = folder.filter(|_| is_new)
+            && !self.folders.contains(&folder)
+        {
+            self.folders.push(folder);
+        }
+        self.draft(path, new_mode)?.contents = contents;
         Ok(())
     }
 
@@ -178,6 +233,14 @@ impl Drafts<'_> {
         made: &Minted,
     ) -> Result<(), ExecuteError> {
         let draft = self.draft(path, 0o600)?;
+        if draft.contents.is_empty() {
+            return Err(ExecuteError::Format {
+                path: path.to_owned(),
+                reason: format!(
+                    "there is no kubeconfig to put the certificate of {user} into; write one with `kubepki kubeconfig` or bring one back from a backup"
+                ),
+            });
+        }
         let certificates: String = made.chain.iter().map(Certificate::to_pem).collect();
         let key = match &made.key {
             Some(key) => {

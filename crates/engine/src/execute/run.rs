@@ -9,7 +9,8 @@
 
 use super::basis;
 use super::error::ExecuteError;
-use super::mint::mint;
+use super::mint::{Minted, mint};
+use super::prepare::Brought;
 use super::render::render;
 use crate::apply::backup::{self, Protection, Unlock};
 use crate::apply::{Change, RunId, Runner, Start, Transaction};
@@ -20,6 +21,7 @@ use crate::verify::{Circumstances, Verdict, node_is_ready, verify};
 use jiff::Timestamp;
 use kubepki_core::model::{Component, Entry, Inventory, Role};
 use kubepki_core::plan::{ComponentAction, Plan};
+use kubepki_x509::Certificate;
 use std::path::PathBuf;
 
 /// How a run is to be carried out.
@@ -49,6 +51,9 @@ pub struct Outcome {
     pub backup: Option<PathBuf>,
     /// Paths that were written.
     pub written: Vec<PathBuf>,
+    /// What was issued, brought or installed: each chain by the name of its issuance. Empty for a
+    /// run that was carried on.
+    pub issued: Vec<(String, Vec<Certificate>)>,
     /// What each component did.
     pub taken_up: Vec<TakenUp>,
     /// Components that were left alone, and why.
@@ -66,6 +71,22 @@ pub fn execute(
     execution: &Execution<'_>,
     before: &Inventory,
     plan: &Plan,
+) -> Result<Outcome, ExecuteError> {
+    execute_brought(execution, before, plan, Brought::default())
+}
+
+/// Carries out `plan`, which was made from `before`, with what other hosts signed or hand over for
+/// it. Each such certificate is checked before anything is changed; from then on the run is like any
+/// other: what it brings is staged beside its target, so carrying on an interrupted one needs nothing
+/// from outside.
+///
+/// # Errors
+/// As [`execute`].
+pub fn execute_brought(
+    execution: &Execution<'_>,
+    before: &Inventory,
+    plan: &Plan,
+    brought: Brought,
 ) -> Result<Outcome, ExecuteError> {
     let ports = &execution.ports;
     let host = ports.host;
@@ -86,9 +107,11 @@ pub fn execute(
         },
     )?;
     basis::check(host, plan)?;
-    let changes = changes(execution, plan)?;
+    let Making { changes, issued } = make(execution, before, plan, brought)?;
     let written: Vec<PathBuf> = changes.iter().map(|it| it.path().to_owned()).collect();
-    if let Some(protection) = &execution.backup {
+    // What writes nothing leaves nothing to bring back, and `undo` is to find the run that did.
+    let protection = execution.backup.as_ref().filter(|_| !changes.is_empty());
+    if let Some(protection) = protection {
         execution.progress.say("saving the files as they are");
         let id = transaction.record().id.clone();
         let paths = backup_paths(plan, before);
@@ -102,7 +125,10 @@ pub fn execute(
         let archive = backup::create(host, &request, &backup::default_path(&id, protection))?;
         transaction.record_backup(&archive.path)?;
     }
-    execution.progress.say("putting the new files in place");
+    if !changes.is_empty() {
+        execution.progress.say("putting the new files in place");
+    }
+    // An empty change is committed too: from here on the run is carried on, not taken back.
     transaction.stage(changes)?;
     transaction.commit()?;
     let course = Course {
@@ -112,7 +138,9 @@ pub fn execute(
         files_changed_at: ports.clock.now(),
         node_was_ready,
     };
-    course.finish(transaction, written)
+    let mut outcome = course.finish(transaction, written)?;
+    outcome.issued = issued;
+    Ok(outcome)
 }
 
 /// A run whose files are in place.
@@ -189,6 +217,7 @@ impl Course<'_> {
             id,
             backup,
             written,
+            issued: Vec::new(),
             taken_up,
             left_alone,
             verdict,
@@ -257,7 +286,18 @@ impl Course<'_> {
     }
 }
 
-fn changes(execution: &Execution<'_>, plan: &Plan) -> Result<Vec<Change>, ExecuteError> {
+/// What a plan comes to, before anything of it is written.
+struct Making {
+    changes: Vec<Change>,
+    issued: Vec<(String, Vec<Certificate>)>,
+}
+
+fn make(
+    execution: &Execution<'_>,
+    before: &Inventory,
+    plan: &Plan,
+    brought: Brought,
+) -> Result<Making, ExecuteError> {
     let host = execution.ports.host;
     if let Some(restoration) = &plan.restoration {
         let archive = backup::read(host, &restoration.archive, &execution.unlock)?;
@@ -265,11 +305,24 @@ fn changes(execution: &Execution<'_>, plan: &Plan) -> Result<Vec<Change>, Execut
         let mut changes = backup::restore_changes(&archive, &selection)?;
         // A file goes only when no link points to it any more.
         changes.sort_by_key(|change| matches!(change, Change::Remove { .. }));
-        return Ok(changes);
+        return Ok(Making {
+            changes,
+            issued: Vec::new(),
+        });
     }
-    execution.progress.say("making keys and certificates");
-    let minted = mint(host, plan, execution.ports.clock.now())?;
-    render(host, plan, &minted)
+    if !plan.issuances.is_empty() {
+        execution.progress.say("making keys and certificates");
+    }
+    let now = execution.ports.clock.now();
+    let minted: Vec<Minted> = mint(host, before, plan, brought, now)?;
+    let changes = render(host, plan, &minted)?;
+    let names = plan.issuances.iter().map(|issuance| issuance.name.clone());
+    let issued = names
+        .zip(minted)
+        .filter(|(_, made)| !made.chain.is_empty())
+        .map(|(name, made)| (name, made.chain))
+        .collect();
+    Ok(Making { changes, issued })
 }
 
 /// Every file that the plan may touch, the manifests, and the kubelet's certificate store.

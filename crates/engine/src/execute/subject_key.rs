@@ -3,7 +3,7 @@
 use super::error::ExecuteError;
 use crate::ports::{FILE_LIMIT, HostRead};
 use kubepki_core::model::Holder;
-use kubepki_core::plan::{Issuance, KeyChoice, Origin, Signer};
+use kubepki_core::plan::{Issuance, KeyChoice, Origin};
 use kubepki_keys::{KeyType, PrivateKey};
 use std::path::Path;
 use std::sync::Mutex;
@@ -61,16 +61,16 @@ pub(super) fn subject_key(
     })
 }
 
-/// Makes every new key, on as many threads as there are processors.
+/// Makes the new keys of those issuances that are `wanted`, on as many threads as there are
+/// processors.
 pub(super) fn generate_keys(
     issuances: &[Issuance],
+    wanted: impl Fn(&Issuance) -> bool,
 ) -> Result<Vec<Option<PrivateKey>>, ExecuteError> {
     let mut types = Vec::with_capacity(issuances.len());
     for issuance in issuances {
-        // Keys that were made elsewhere come with their certificate.
-        let installed = matches!(issuance.signer, Signer::Installed { .. });
         types.push(match &issuance.key {
-            KeyChoice::Generate { key_type } if !installed => Some(
+            KeyChoice::Generate { key_type } if wanted(issuance) => Some(
                 key_type
                     .parse::<KeyType>()
                     .map_err(|error| ExecuteError::Plan {
