@@ -7,6 +7,7 @@
 
 pub mod campaign;
 pub mod frames;
+pub mod local;
 pub mod parallel;
 pub mod protocol;
 pub mod remote;

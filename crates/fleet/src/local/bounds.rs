@@ -1,0 +1,454 @@
+//! What a plan may name on this host: files that the host's own discovery found, and new ones beside
+//! them. Anything else is refused before it is read or written.
+//!
+//! Whoever may run the agent may do anything to the host in other ways; but the agent itself must not
+//! become a way to read or write just any file, whatever stands in the plan that it is given.
+//!
+//! - *Known* is what discovery found by flags, kubeconfigs and kubeadm's table, there or missing.
+//! - *Beside* is a name that does not exist yet, spelled like a certificate, key or kubeconfig, in a
+//!   folder that holds such a file already (and is none of the system's own, as `/etc`).
+//! - A link counts by what is behind it: `apiserver.crt` that leads to `/etc/shadow` is refused.
+
+use crate::session::{SessionError, SigningOrder};
+use kubepki_core::model::RunsAs;
+use kubepki_core::model::{Holder, Inventory, KubeconfigTrust};
+use kubepki_core::plan::{Issuance, KeyChoice, Origin, Plan, Signer};
+use kubepki_engine::apply::BACKUPS;
+use kubepki_engine::ports::{FileKind, HostErrorKind, HostRead};
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+/// Folders of the system: what lies in them is not all the cluster's.
+const SYSTEM_FOLDERS: [&str; 24] = [
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/etc/ssl",
+    "/etc/ssl/certs",
+    "/etc/ssl/private",
+    "/etc/pki",
+    "/etc/pki/tls",
+    "/etc/pki/tls/certs",
+    "/home",
+    "/lib",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/var",
+    "/var/lib",
+];
+
+/// How certificates, keys and requests are spelled.
+const PEM_ENDINGS: [&str; 6] = ["crt", "pem", "key", "cer", "cert", "csr"];
+
+/// How kubeconfigs are spelled.
+const KUBECONFIG_ENDINGS: [&str; 2] = ["conf", "kubeconfig"];
+
+/// The longest path that Linux takes.
+const PATH_LIMIT: usize = 4096;
+
+/// A plan names what is not this host's PKI.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the plan names {} as {what}, which this host's own discovery did not find and which lies beside nothing that it found",
+    path.display()
+)]
+pub struct OutsideDiscovery {
+    /// The path.
+    pub path: PathBuf,
+    /// What for: reads on after "as".
+    pub what: &'static str,
+}
+
+impl From<OutsideDiscovery> for SessionError {
+    fn from(error: OutsideDiscovery) -> Self {
+        Self::new("plan-outside-discovery", &error)
+            .detail("location", error.path.display())
+            .hint("look at the host again and make a new plan; the agent touches no other files")
+    }
+}
+
+/// Everything that discovery found during a session. It only grows: what was seen while components
+/// ran is not forgotten when they are halted.
+#[derive(Clone, Debug, Default)]
+pub struct Bounds {
+    /// Certificates, keys, bundles and kubeconfigs.
+    known: BTreeSet<PathBuf>,
+    /// Those that hold what they should.
+    sound: BTreeSet<PathBuf>,
+    /// Manifests of static pods.
+    manifests: BTreeSet<PathBuf>,
+    static_pod_folders: BTreeSet<PathBuf>,
+    /// Certificate and key of each authority.
+    authorities: BTreeSet<(PathBuf, PathBuf)>,
+    /// Everything that was looked for, as a plan's basis names it.
+    looked_for: BTreeSet<PathBuf>,
+    /// Folders, links resolved, in which certificates lie.
+    certificate_folders: BTreeSet<PathBuf>,
+    /// Folders, links resolved, in which kubeconfigs lie.
+    kubeconfig_folders: BTreeSet<PathBuf>,
+}
+
+impl Bounds {
+    /// Adds what an inventory of this host holds.
+    pub fn learn(&mut self, host: &dyn HostRead, inventory: &Inventory) {
+        for entry in &inventory.entries {
+            self.learn_holder(host, &entry.holder, !entry.chain.is_empty());
+            self.learn_kubeconfig(host, entry.kubeconfig.as_deref(), false);
+        }
+        for authority in &inventory.authorities {
+            let is_sound = !authority.certificates.is_empty();
+            self.learn_file(host, &authority.certificate_path, is_sound);
+            if let Some(key) = &authority.key_path {
+                self.learn_file(host, key, authority.key.public_key().is_some());
+                let pair = (authority.certificate_path.clone(), key.clone());
+                self.authorities.insert(pair);
+            }
+        }
+        for use_of in &inventory.kubeconfigs {
+            self.learn_kubeconfig(host, Some(&use_of.path), use_of.problem.is_none());
+            if let Some(credential) = &use_of.credential {
+                self.learn_holder(host, &credential.holder, !credential.chain.is_empty());
+            }
+            let trust = use_of.cluster.as_ref().map(|cluster| &cluster.trust);
+            if let Some(KubeconfigTrust::File(file)) = trust {
+                self.learn_file(host, &file.path, !file.certificates.is_empty());
+            }
+        }
+        for trust in &inventory.embedded_trust {
+            let is_sound = !trust.certificates.is_empty();
+            self.learn_kubeconfig(host, Some(&trust.kubeconfig), is_sound);
+        }
+        for client in &inventory.etcd_clients {
+            let credential = &client.credential;
+            self.learn_holder(host, &credential.holder, !credential.chain.is_empty());
+            if let Some(file) = &client.trust {
+                self.learn_file(host, &file.path, !file.certificates.is_empty());
+            }
+        }
+        for key in &inventory.service_account_keys {
+            self.learn_file(host, &key.path, false);
+        }
+        for component in &inventory.components {
+            if let RunsAs::StaticPod { manifest, .. } = &component.runs_as {
+                self.manifests.insert(manifest.clone());
+            }
+        }
+        let folders = inventory.static_pod_folders.iter().cloned();
+        self.static_pod_folders.extend(folders);
+        self.looked_for.extend(inventory.files.keys().cloned());
+    }
+
+    fn learn_holder(&mut self, host: &dyn HostRead, holder: &Holder, is_sound: bool) {
+        match holder {
+            Holder::Files { certificate, key } => {
+                self.learn_file(host, certificate, is_sound);
+                if let Some(key) = key {
+                    self.learn_file(host, key, is_sound);
+                }
+            }
+            Holder::Kubeconfig { path, .. } => self.learn_kubeconfig(host, Some(path), is_sound),
+            Holder::CertificateStore { link, target } => {
+                self.learn_file(host, link, is_sound);
+                if let Some(target) = target {
+                    self.learn_file(host, target, is_sound);
+                }
+                // The store is the kubelet's, also while it is empty.
+                if let Some(folder) = link.parent().and_then(|it| host.canonicalize(it).ok()) {
+                    add_folder(&mut self.certificate_folders, folder);
+                }
+            }
+        }
+    }
+
+    fn learn_file(&mut self, host: &dyn HostRead, path: &Path, is_sound: bool) {
+        self.known.insert(path.to_owned());
+        let Ok(real) = host.canonicalize(path) else {
+            return;
+        };
+        if is_sound {
+            for folder in [path.parent(), real.parent()].into_iter().flatten() {
+                if let Ok(folder) = host.canonicalize(folder) {
+                    add_folder(&mut self.certificate_folders, folder);
+                }
+            }
+            self.sound.insert(real);
+        }
+    }
+
+    fn learn_kubeconfig(&mut self, host: &dyn HostRead, path: Option<&Path>, is_sound: bool) {
+        let Some(path) = path else {
+            return;
+        };
+        self.known.insert(path.to_owned());
+        if let Some(real) = host.canonicalize(path).ok().filter(|_| is_sound) {
+            if let Some(folder) = real.parent() {
+                add_folder(&mut self.kubeconfig_folders, folder.to_owned());
+            }
+            self.sound.insert(real);
+        }
+    }
+
+    /// Refuses a plan that names anything else, to be read or to be written.
+    pub fn check(&self, host: &dyn HostRead, plan: &Plan) -> Result<(), OutsideDiscovery> {
+        let asked = Asked { bounds: self, host };
+        for folder in &plan.static_pod_folders {
+            if !self.static_pod_folders.contains(folder) {
+                return Err(outside(folder, "a folder of static pods"));
+            }
+        }
+        for issuance in &plan.issuances {
+            asked.issuance(issuance)?;
+        }
+        for update in &plan.trust_updates {
+            asked.change(&update.kubeconfig, "a kubeconfig to change")?;
+            asked.read(&update.bundle, "a bundle to read")?;
+        }
+        if let Some(restoration) = &plan.restoration {
+            asked.archive(&restoration.archive)?;
+        }
+        for path in plan.touched_files() {
+            if !self.manifests.contains(&path) {
+                asked.change(&path, "a file to write")?;
+            }
+        }
+        for file in &plan.basis {
+            if !self.looked_for.contains(&file.path) {
+                asked.change(&file.path, "a file that it was made from")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to sign with anything but an authority of this host.
+    pub fn check_order(&self, order: &SigningOrder) -> Result<(), OutsideDiscovery> {
+        match &order.issuance.signer {
+            Signer::Elsewhere {
+                certificate, key, ..
+            }
+            | Signer::Authority {
+                certificate, key, ..
+            } => self.check_authority(certificate, key),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_authority(&self, certificate: &Path, key: &Path) -> Result<(), OutsideDiscovery> {
+        let pair = (certificate.to_owned(), key.to_owned());
+        if self.authorities.contains(&pair) {
+            Ok(())
+        } else {
+            Err(outside(key, "the key of an authority"))
+        }
+    }
+}
+
+fn outside(path: &Path, what: &'static str) -> OutsideDiscovery {
+    OutsideDiscovery {
+        path: path.to_owned(),
+        what,
+    }
+}
+
+fn add_folder(folders: &mut BTreeSet<PathBuf>, folder: PathBuf) {
+    let is_a_home = folder.parent() == Some(Path::new("/home"));
+    let is_the_systems = SYSTEM_FOLDERS
+        .iter()
+        .any(|system| folder == Path::new(system))
+        || ["/usr", "/dev", "/proc", "/sys"]
+            .iter()
+            .any(|system| folder.starts_with(system));
+    if !is_a_home && !is_the_systems {
+        folders.insert(folder);
+    }
+}
+
+/// A plan held against the bounds.
+struct Asked<'a> {
+    bounds: &'a Bounds,
+    host: &'a dyn HostRead,
+}
+
+impl Asked<'_> {
+    fn issuance(&self, issuance: &Issuance) -> Result<(), OutsideDiscovery> {
+        if let Origin::Certificate { holder, .. } = &issuance.origin {
+            self.holder(holder, "a certificate to renew")?;
+        }
+        match &issuance.signer {
+            Signer::Authority {
+                certificate, key, ..
+            } => self.bounds.check_authority(certificate, key)?,
+            Signer::Request { directory } => self.folder(directory)?,
+            Signer::Installed {
+                directory,
+                authority,
+            } => {
+                self.folder(directory)?;
+                if let Some(authority) = authority {
+                    self.read(authority, "the bundle of an authority")?;
+                }
+            }
+            // Theirs lie on other hosts, and are held against what those find.
+            _ => {}
+        }
+        self.holder(&issuance.destination, "a certificate to write")?;
+        if let (KeyChoice::Reuse, Some(key)) = (&issuance.key, issuance.destination.key_path()) {
+            self.change(key, "a key to use")?;
+        }
+        for copy in &issuance.copies {
+            self.change(copy, "a copy to write")?;
+        }
+        if let Some(user) = &issuance.point_kubeconfig {
+            self.change(&user.path, "a kubeconfig to change")?;
+        }
+        Ok(())
+    }
+
+    fn holder(&self, holder: &Holder, what: &'static str) -> Result<(), OutsideDiscovery> {
+        match holder {
+            Holder::Files { certificate, key } => {
+                self.change(certificate, what)?;
+                key.iter().try_for_each(|key| self.change(key, what))
+            }
+            Holder::Kubeconfig { path, .. } => self.change(path, what),
+            Holder::CertificateStore { link, target } => {
+                self.change(link, what)?;
+                target
+                    .iter()
+                    .try_for_each(|target| self.change(target, what))
+            }
+        }
+    }
+
+    /// A file whose contents reach others (as CA data of a kubeconfig) or decide over what is taken.
+    fn read(&self, path: &Path, what: &'static str) -> Result<(), OutsideDiscovery> {
+        if self.bounds.known.contains(path) {
+            self.change(path, what)
+        } else {
+            Err(outside(path, what))
+        }
+    }
+
+    /// A file that may be read or written: known, or new beside what is known.
+    fn change(&self, path: &Path, what: &'static str) -> Result<(), OutsideDiscovery> {
+        let refused = || outside(path, what);
+        let real = self.resolved(path).ok_or_else(refused)?;
+        let is_known = self.bounds.known.contains(path) || self.bounds.sound.contains(&real);
+        let allowed = if is_known {
+            self.bounds.sound.contains(&real)
+                || real.file_name() == path.file_name()
+                || has_ending(&real, &PEM_ENDINGS)
+                || has_ending(&real, &KUBECONFIG_ENDINGS)
+        } else {
+            self.is_new_beside(path, &real)
+        };
+        if allowed { Ok(()) } else { Err(refused()) }
+    }
+
+    fn is_new_beside(&self, path: &Path, real: &Path) -> bool {
+        let lies_in = |folders: &BTreeSet<PathBuf>| {
+            real.parent().is_some_and(|folder| folders.contains(folder))
+        };
+        let fits = (has_ending(real, &PEM_ENDINGS) && lies_in(&self.bounds.certificate_folders))
+            || (has_ending(real, &KUBECONFIG_ENDINGS) && lies_in(&self.bounds.kubeconfig_folders));
+        fits && self.is_absent(path)
+    }
+
+    /// Nothing is there, not even a link that leads nowhere.
+    fn is_absent(&self, path: &Path) -> bool {
+        self.host
+            .symlink_metadata(path)
+            .is_err_and(|error| error.kind == HostErrorKind::NotFound)
+    }
+
+    /// A folder for requests, or with what came back for them: one with certificates, or below one.
+    fn folder(&self, folder: &Path) -> Result<(), OutsideDiscovery> {
+        let real = self.resolved(folder);
+        let folders = &self.bounds.certificate_folders;
+        let is_inside = real.is_some_and(|real| folders.iter().any(|of| real.starts_with(of)));
+        if is_inside {
+            Ok(())
+        } else {
+            Err(outside(folder, "a folder for requests"))
+        }
+    }
+
+    /// An archive on this program's own shelf.
+    fn archive(&self, archive: &Path) -> Result<(), OutsideDiscovery> {
+        let shelf = self.host.canonicalize(Path::new(BACKUPS)).ok();
+        let real = self.host.canonicalize(archive).ok();
+        let lies_there = is_plain(archive)
+            && real
+                .zip(shelf)
+                .is_some_and(|(real, shelf)| real.parent() == Some(&*shelf));
+        if lies_there {
+            Ok(())
+        } else {
+            Err(outside(archive, "a backup to read"))
+        }
+    }
+
+    /// The path with its links resolved as far as it exists; `None` for one that is spelled in a way
+    /// that no discovery spells, leads in circles, or ends in something else than a file.
+    fn resolved(&self, path: &Path) -> Option<PathBuf> {
+        if !is_plain(path) {
+            return None;
+        }
+        let mut missing: Vec<&std::ffi::OsStr> = Vec::new();
+        let mut existing = path;
+        loop {
+            match self.host.canonicalize(existing) {
+                Ok(real) => {
+                    let missing = missing.iter().rev();
+                    return Some(missing.fold(real, |real, name| real.join(name)));
+                }
+                Err(error) if error.kind == HostErrorKind::NotFound => {
+                    // A link that leads nowhere would be followed to a place that is not looked at.
+                    let metadata = self.host.symlink_metadata(existing);
+                    if metadata.is_ok_and(|it| it.kind == FileKind::Symlink) {
+                        return self.behind(existing, &missing);
+                    }
+                    missing.push(existing.file_name()?);
+                    existing = existing.parent()?;
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Where a link leads that leads to nothing yet: one step, and only as the path's last part.
+    fn behind(&self, link: &Path, missing: &[&std::ffi::OsStr]) -> Option<PathBuf> {
+        if !missing.is_empty() {
+            return None;
+        }
+        let folder = self.host.canonicalize(link.parent()?).ok()?;
+        let target = folder.join(self.host.read_link(link).ok()?);
+        let folder = self.host.canonicalize(target.parent()?).ok()?;
+        Some(folder.join(target.file_name()?))
+    }
+}
+
+/// Absolute, of names only.
+fn is_plain(path: &Path) -> bool {
+    let text = path.as_os_str().as_encoded_bytes();
+    path.is_absolute()
+        && text.len() < PATH_LIMIT
+        && !text.contains(&0)
+        && path
+            .components()
+            .all(|component| matches!(component, Component::RootDir | Component::Normal(_)))
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    path.extension()
+        .and_then(|ending| ending.to_str())
+        .is_some_and(|ending| endings.contains(&ending))
+}

@@ -1,0 +1,197 @@
+//! A plan carried out on this host, requests signed for others, an interrupted run settled.
+
+use super::{LocalSession, Outside};
+use crate::session::{
+    CarryReport, CarryRequest, IssuedCertificate, PreparedRequest, SessionError, SigningOrder,
+};
+use kubepki_core::plan::{Plan, Signer};
+use kubepki_engine::apply::backup::{Protection, Unlock};
+use kubepki_engine::apply::{self, ApplyError};
+use kubepki_engine::execute::{self, ExecuteError, Execution, Outcome, Settled};
+use kubepki_engine::ports::Progress;
+use kubepki_engine::take_up::{How, TakenUp};
+use std::path::Path;
+
+impl<O: Outside> LocalSession<O> {
+    pub(super) fn carry_out(
+        &mut self,
+        request: &CarryRequest,
+        progress: &dyn Progress,
+    ) -> Result<CarryReport, SessionError> {
+        let plan = &request.plan;
+        unedited(plan)?;
+        let protection = protection(request)?;
+        let inventory = self.discover(&request.pki_folder)?;
+        self.bounds.check(self.outside.ports().host, plan)?;
+        if let Some(issuance) = plan.issuances.iter().find(|issuance| {
+            matches!(
+                issuance.signer,
+                Signer::Elsewhere { .. } | Signer::Given { .. }
+            )
+        }) {
+            return Err(not_yet(&issuance.name));
+        }
+        let execution = self.execution(protection, progress);
+        let outcome = execute::execute(&execution, &inventory, plan)
+            .map_err(|error| SessionError::from(&error))?;
+        Ok(report(outcome))
+    }
+
+    pub(super) fn prepare_for(
+        &mut self,
+        plan: &Plan,
+    ) -> Result<Vec<PreparedRequest>, SessionError> {
+        unedited(plan)?;
+        self.current()?;
+        self.bounds.check(self.outside.ports().host, plan)?;
+        let elsewhere = plan
+            .issuances
+            .iter()
+            .find(|issuance| matches!(issuance.signer, Signer::Elsewhere { .. }));
+        match elsewhere {
+            Some(issuance) => Err(not_yet(&issuance.name)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(super) fn sign_orders(
+        &mut self,
+        orders: &[SigningOrder],
+    ) -> Result<Vec<IssuedCertificate>, SessionError> {
+        self.current()?;
+        for order in orders {
+            self.bounds.check_order(order)?;
+        }
+        match orders.first() {
+            Some(order) => Err(not_yet(&order.issuance.name)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(super) fn settle_interrupted(
+        &mut self,
+        pki_folder: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Option<CarryReport>, SessionError> {
+        self.options = super::options(pki_folder)?;
+        let host = self.outside.ports().host;
+        let found = apply::interrupted(host).map_err(|error| SessionError::from(&error))?;
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        let execution = self.execution(None, progress);
+        let settled = execute::resume(&execution, &found).map_err(|error| match &error {
+            ExecuteError::Apply(
+                stuck @ (ApplyError::CannotFinish { .. } | ApplyError::ChangedMeanwhile { .. }),
+            ) => SessionError::new(stuck.code(), stuck)
+                .hint("`kubepki undo` brings the old files back from the backup"),
+            _ => SessionError::from(&error),
+        })?;
+        Ok(Some(match settled {
+            Settled::Finished(outcome) => report(*outcome),
+            Settled::RolledBack | Settled::Closed => CarryReport {
+                run: found.record.id.to_string(),
+                backup: found.record.backup,
+                written: Vec::new(),
+                issued: Vec::new(),
+                components: Vec::new(),
+                left_alone: vec!["taken back: it had changed nothing in use".to_owned()],
+                verified: true,
+                failed: Vec::new(),
+            },
+        }))
+    }
+
+    fn execution<'a>(
+        &'a self,
+        backup: Option<Protection>,
+        progress: &'a dyn Progress,
+    ) -> Execution<'a> {
+        Execution {
+            ports: self.outside.ports(),
+            options: self.options.clone(),
+            backup,
+            unlock: Unlock::Nothing,
+            process: std::process::id(),
+            chance: self.outside.chance(),
+            progress,
+        }
+    }
+}
+
+fn not_yet(name: &str) -> SessionError {
+    SessionError::new(
+        "not-supported",
+        format_args!("{name} is signed on another host, which this agent cannot do yet"),
+    )
+}
+
+/// The id is what keys and journals know a plan by.
+fn unedited(plan: &Plan) -> Result<(), SessionError> {
+    let content = plan.clone().with_id();
+    if content.id == plan.id {
+        return Ok(());
+    }
+    Err(SessionError::new(
+        "plan-edited",
+        format_args!(
+            "the plan's content was changed after it was made (id {}, content {})",
+            plan.id, content.id
+        ),
+    )
+    .hint("make a new plan"))
+}
+
+/// A recipient that is none is told before anything is changed or made.
+fn protection(request: &CarryRequest) -> Result<Option<Protection>, SessionError> {
+    if !request.backup {
+        return Ok(None);
+    }
+    if request.backup_recipients.is_empty() {
+        return Ok(Some(Protection::Plain));
+    }
+    let protection = Protection::Recipients(request.backup_recipients.clone());
+    protection
+        .check()
+        .map_err(|error| SessionError::from(&error))?;
+    Ok(Some(protection))
+}
+
+fn report(outcome: Outcome) -> CarryReport {
+    let verified = outcome.verdict.is_ok();
+    let failed = outcome
+        .verdict
+        .failed()
+        .map(|check| {
+            format!(
+                "{}: expected {}, found {}",
+                check.what, check.expected, check.found
+            )
+        })
+        .collect();
+    CarryReport {
+        run: outcome.id.to_string(),
+        backup: outcome.backup,
+        written: outcome.written,
+        issued: Vec::new(),
+        components: outcome.taken_up.iter().map(in_words).collect(),
+        left_alone: outcome.left_alone,
+        verified,
+        failed,
+    }
+}
+
+fn in_words(done: &TakenUp) -> String {
+    let how = match &done.how {
+        How::Reloaded => "took the new files by itself".to_owned(),
+        How::Restarted { new_pid, .. } => format!("restarted, process {new_pid}"),
+        How::AlreadyRestarted { pid } => format!("had restarted already, process {pid}"),
+        How::NotRunning => "does not run here".to_owned(),
+    };
+    let mut text = format!("{}: {how} ({:.1} s)", done.component, done.seconds);
+    for note in &done.notes {
+        text.push_str("; ");
+        text.push_str(note);
+    }
+    text
+}

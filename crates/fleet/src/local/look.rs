@@ -1,0 +1,98 @@
+//! One look: files, what runs, what an earlier run left.
+
+use super::{LocalSession, Outside};
+use crate::session::{InterruptedRun, Look, LookRequest, SessionError};
+use kubepki_core::connections::derive;
+use kubepki_core::diagnose::{Evidence, HostEvidence};
+use kubepki_core::model::{Gap, Inventory, LiveObservation};
+use kubepki_engine::apply::{self, Stage};
+use kubepki_engine::examine::{ExamineOptions, ExaminePorts, examine};
+use kubepki_engine::ports::{HostRead, Ports, Progress};
+use kubepki_engine::take_up;
+use std::time::Duration;
+
+/// What a gap calls the state that runs leave behind.
+const RUNS: &str = "runs of kubepki";
+
+impl<O: Outside> LocalSession<O> {
+    pub(super) fn look_at(
+        &mut self,
+        request: &LookRequest,
+        progress: &dyn Progress,
+    ) -> Result<Look, SessionError> {
+        let mut inventory = self.discover(&request.pki_folder)?;
+        let ports = self.outside.ports();
+        let interrupted = interrupted(ports.host, &mut inventory);
+        let halted = match take_up::halted(ports.host) {
+            Ok(halted) => halted.into_iter().map(|it| it.component).collect(),
+            Err(error) => {
+                inventory.gaps.push(Gap::new(RUNS, error.to_string()));
+                Vec::new()
+            }
+        };
+        let (inventory, live) = if request.examine && inventory.live {
+            let timeout = Duration::from_secs(u64::from(request.timeout_seconds.max(1)));
+            examined(&ports, inventory, timeout, progress)
+        } else {
+            (inventory, None)
+        };
+        Ok(Look {
+            inventory,
+            live,
+            interrupted,
+            halted,
+            clock: ports.clock.now(),
+        })
+    }
+}
+
+/// What an earlier run left. A journal that cannot be read is a gap: looking goes on beside it, and
+/// changing anything is refused by the engine.
+fn interrupted(host: &dyn HostRead, inventory: &mut Inventory) -> Option<InterruptedRun> {
+    let mut gap = |reason: String| inventory.gaps.push(Gap::new(RUNS, reason));
+    if let Ok(Some(holder)) = apply::running(host) {
+        gap(format!("another run is going on: {holder}"));
+        return None;
+    }
+    match apply::interrupted(host) {
+        Ok(found) => found.map(|run| InterruptedRun {
+            id: run.record.id.to_string(),
+            verb: run.record.verb,
+            started_at: run.record.started_at,
+            stage: run.stage.words().to_owned(),
+            goes_forward: run.stage != Stage::Staging,
+        }),
+        Err(error) => {
+            gap(error.to_string());
+            None
+        }
+    }
+}
+
+fn examined(
+    ports: &Ports<'_>,
+    inventory: Inventory,
+    timeout: Duration,
+    progress: &dyn Progress,
+) -> (Inventory, Option<LiveObservation>) {
+    let [mut host] = [HostEvidence {
+        inventory,
+        live: None,
+    }];
+    let (graph, material) = derive(&Evidence {
+        hosts: std::slice::from_ref(&host),
+        cluster: None,
+    });
+    let options = ExamineOptions {
+        timeout,
+        material: Some(material),
+        ..ExamineOptions::default()
+    };
+    let ports = ExaminePorts {
+        host: ports.host,
+        tls: ports.tls,
+        clock: ports.clock,
+    };
+    host.live = Some(examine(&ports, &host.inventory, &graph, &options, progress));
+    (host.inventory, host.live)
+}

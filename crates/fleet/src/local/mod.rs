@@ -1,0 +1,169 @@
+//! A session with this machine, or with a folder that stands for one (`--root`): the engine, asked in
+//! the words of [`session`](crate::session).
+//!
+//! The agent serves one of these, and whoever works on the machine itself uses one directly. A plan
+//! that comes from elsewhere is held against what the host's own discovery finds before anything is
+//! read or written for it ([`Bounds`]).
+//!
+//! Not here: ports and randomness, which whoever wires the program hands in as an [`Outside`].
+
+mod ask;
+mod bounds;
+mod carry;
+mod failure;
+mod halt;
+mod look;
+
+pub use bounds::{Bounds, OutsideDiscovery};
+
+use crate::protocol::PROTOCOL;
+use crate::session::{
+    ApiAnswer, ApiQuestion, CarryReport, CarryRequest, Hello, HostSession, IssuedCertificate, Look,
+    LookRequest, PreparedRequest, SessionError, SigningOrder,
+};
+use kubepki_core::model::{ComponentKind, Inventory};
+use kubepki_core::plan::Plan;
+use kubepki_engine::discover::{DiscoverOptions, discover, host_name};
+use kubepki_engine::ports::{ClusterError, ClusterRead, Ports, Progress};
+use kubepki_sealed::Sealed;
+use std::path::{Path, PathBuf};
+
+/// What a session needs of the program around it.
+pub trait Outside: Send {
+    /// The ports of the host.
+    fn ports(&self) -> Ports<'_>;
+
+    /// A client of the cluster's API with the credentials of a kubeconfig, whose relative paths start
+    /// in `folder`; `server` replaces the kubeconfig's.
+    fn cluster(
+        &self,
+        kubeconfig: &Sealed,
+        folder: &Path,
+        server: Option<&str>,
+    ) -> Result<Box<dyn ClusterRead>, ClusterError>;
+
+    /// Randomness for the name of a run.
+    fn chance(&self) -> [u8; 4];
+}
+
+/// A session in this process.
+pub struct LocalSession<O> {
+    outside: O,
+    hello: Hello,
+    bounds: Bounds,
+    /// The folder that the last request named.
+    options: DiscoverOptions,
+}
+
+impl<O: Outside> LocalSession<O> {
+    /// Begins a session.
+    ///
+    /// # Errors
+    /// When the host does not tell its name.
+    pub fn open(outside: O) -> Result<Self, SessionError> {
+        let ports = outside.ports();
+        let host = host_name(ports.host).map_err(|error| SessionError::from(&error))?;
+        let hello = Hello {
+            protocol: PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host,
+            clock: ports.clock.now(),
+            uid: ports.host.identity().0,
+        };
+        Ok(Self {
+            outside,
+            hello,
+            bounds: Bounds::default(),
+            options: DiscoverOptions::default(),
+        })
+    }
+
+    /// Looks at the host's files, and learns from them what plans may name.
+    fn discover(&mut self, pki_folder: &Path) -> Result<Inventory, SessionError> {
+        self.options = options(pki_folder)?;
+        let ports = self.outside.ports();
+        let inventory = discover(ports.host, &self.options, ports.clock.now())
+            .map_err(|error| SessionError::from(&error))?;
+        self.bounds.learn(ports.host, &inventory);
+        Ok(inventory)
+    }
+
+    /// The inventory by which a question is answered.
+    fn current(&mut self) -> Result<Inventory, SessionError> {
+        let folder: PathBuf = self.options.pki_folder.clone();
+        self.discover(&folder)
+    }
+}
+
+fn options(pki_folder: &Path) -> Result<DiscoverOptions, SessionError> {
+    if !pki_folder.is_absolute() {
+        return Err(SessionError::new(
+            "usage",
+            format_args!(
+                "the folder {} is relative, expected an absolute path of the host",
+                pki_folder.display()
+            ),
+        ));
+    }
+    Ok(DiscoverOptions {
+        pki_folder: pki_folder.to_owned(),
+    })
+}
+
+impl<O: Outside> HostSession for LocalSession<O> {
+    fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    fn look(
+        &mut self,
+        request: &LookRequest,
+        progress: &dyn Progress,
+    ) -> Result<Look, SessionError> {
+        self.look_at(request, progress)
+    }
+
+    fn prepare(&mut self, plan: &Plan) -> Result<Vec<PreparedRequest>, SessionError> {
+        self.prepare_for(plan)
+    }
+
+    fn sign(&mut self, orders: &[SigningOrder]) -> Result<Vec<IssuedCertificate>, SessionError> {
+        self.sign_orders(orders)
+    }
+
+    fn carry(
+        &mut self,
+        request: &CarryRequest,
+        progress: &dyn Progress,
+    ) -> Result<CarryReport, SessionError> {
+        self.carry_out(request, progress)
+    }
+
+    fn settle(
+        &mut self,
+        pki_folder: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Option<CarryReport>, SessionError> {
+        self.settle_interrupted(pki_folder, progress)
+    }
+
+    fn halt(
+        &mut self,
+        components: &[ComponentKind],
+        progress: &dyn Progress,
+    ) -> Result<(), SessionError> {
+        self.halt_components(components, progress)
+    }
+
+    fn start(
+        &mut self,
+        components: &[ComponentKind],
+        progress: &dyn Progress,
+    ) -> Result<(), SessionError> {
+        self.start_components(components, progress)
+    }
+
+    fn ask(&mut self, question: &ApiQuestion) -> Result<ApiAnswer, SessionError> {
+        self.answer(question)
+    }
+}
