@@ -92,12 +92,12 @@ impl Connector {
         host: &ClusterHost,
         arguments: &[String],
     ) -> Result<VerbOutput, SessionError> {
-        let mut all = arguments.to_vec();
+        let mut all = ["--color", "never"].map(str::to_owned).to_vec();
         if host.reach.root.is_none() {
             // the host may have a document of its own
-            all.insert(0, "--local".to_owned());
+            all.push("--local".to_owned());
         }
-        all.extend(["--color", "never"].map(str::to_owned));
+        all.extend_from_slice(arguments);
         let Streams {
             output,
             input,
