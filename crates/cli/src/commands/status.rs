@@ -1,6 +1,6 @@
 //! `kubepki status`: discover, assess, show.
 
-mod cluster;
+pub mod cluster;
 
 use crate::args::StatusArgs;
 use crate::commands::cluster::{Seen, look};
@@ -73,6 +73,12 @@ struct Document<'a> {
 
 /// What to do about certificates that are or will soon be past their end.
 fn advise(context: &Context, status: &Status) {
+    if let (Some(vendor), Some(renewal)) = (status.layout.managed_by, status.layout.renewal) {
+        context.note(format_args!(
+            "\n{vendor} sees to these certificates itself; they are renewed by: {renewal}"
+        ));
+        return;
+    }
     let ending = |row: &&CertificateRow| {
         row.findings
             .iter()
@@ -109,9 +115,10 @@ fn show(
     let width = output::terminal_width();
     writeln!(
         stdout,
-        "{HEADING}{}{HEADING:#} {DIM}at {}{DIM:#}\n",
+        "{HEADING}{}{HEADING:#} {DIM}at {}, layout {}{DIM:#}\n",
         status.host,
-        minute(status.evaluated_at)
+        minute(status.evaluated_at),
+        status.layout.name
     )?;
     certificates(&mut stdout, context, status, width)?;
     if !status.certificate_authorities.is_empty() {
@@ -299,7 +306,8 @@ fn remarks(stdout: &mut dyn Write, status: &Status) -> Result<(), CliError> {
     Ok(())
 }
 
-fn certificate_words(row: &CertificateRow) -> String {
+/// What is wrong with a certificate, in a word or two.
+pub fn certificate_words(row: &CertificateRow) -> String {
     let mut words = words(&row.findings);
     if !row.renewable && !row.missing && row.externally_managed {
         words.push_str(", external CA");
@@ -307,7 +315,8 @@ fn certificate_words(row: &CertificateRow) -> String {
     words
 }
 
-fn authority_words(row: &AuthorityRow) -> String {
+/// What is wrong with an authority, in a word or two.
+pub fn authority_words(row: &AuthorityRow) -> String {
     let mut words = words(&row.findings);
     if row.bundle_size > 1 {
         words.push_str(&format!(", bundle of {}", row.bundle_size));
@@ -326,21 +335,24 @@ fn words(findings: &[Finding]) -> String {
         .join(", ")
 }
 
-fn state(words: String, findings: &[Finding]) -> Cell {
+/// Words in the style of the gravest finding.
+pub fn state(words: String, findings: &[Finding]) -> Cell {
     match findings.iter().map(|finding| finding.severity).max() {
         Some(severity) => Cell::styled(words, severity::style(severity)),
         None => Cell::styled(words, GOOD),
     }
 }
 
-fn expires(at: Option<Timestamp>) -> Cell {
+/// The end of validity.
+pub fn expires(at: Option<Timestamp>) -> Cell {
     match at {
         Some(at) => Cell::new(minute(at)),
         None => Cell::styled("-", DIM),
     }
 }
 
-fn left(at: Option<Timestamp>, now: Timestamp, findings: &[Finding]) -> Cell {
+/// The time left.
+pub fn left(at: Option<Timestamp>, now: Timestamp, findings: &[Finding]) -> Cell {
     let Some(at) = at else {
         return Cell::styled("-", DIM);
     };
@@ -358,6 +370,7 @@ fn left(at: Option<Timestamp>, now: Timestamp, findings: &[Finding]) -> Cell {
     Cell::styled(output::left(left), style)
 }
 
-fn minute(at: Timestamp) -> String {
+/// A time, to the minute.
+pub fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%MZ").to_string()
 }

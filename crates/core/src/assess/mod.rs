@@ -13,5 +13,5 @@ pub mod trust;
 pub use checks::Thresholds;
 pub use cluster::{ClusterStatus, assess_cluster};
 pub use renewable::{NotRenewable, SigningAuthority, signing_authority};
-pub use status::{AuthorityRow, CertificateRow, ServiceAccountKeyRow, Status, assess};
+pub use status::{AuthorityRow, CertificateRow, LayoutRow, ServiceAccountKeyRow, Status, assess};
 pub use trust::trust_authority;

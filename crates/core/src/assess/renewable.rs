@@ -4,6 +4,7 @@
 //! its readers can be expected to trust. Otherwise the layout's expectation is taken: what a foreign
 //! CA signed, or etcd's where the cluster's belongs, is renewed by the CA that its readers trust.
 
+use crate::layouts::vendor_of_entry;
 use crate::model::{Authority, Entry, Holder, Inventory, KeyState, Role};
 use jiff::Timestamp;
 use kubepki_x509::{Certificate, ValidityState};
@@ -31,6 +32,14 @@ pub enum NotRenewable {
     NoCertificate {
         /// What is in its place.
         reason: String,
+    },
+    /// A distribution sees to it itself, and would overwrite what is written beside it.
+    #[error("{vendor} sees to its certificates itself; its own way is: {renewal}")]
+    ManagedByVendor {
+        /// The distribution.
+        vendor: &'static str,
+        /// The command that renews.
+        renewal: &'static str,
     },
     /// Nobody says where its key is, so a new one would have no place.
     #[error("it is not known where the key of {certificate} is kept")]
@@ -92,6 +101,12 @@ pub fn signing_authority<'a>(
     entry: &Entry,
     now: Timestamp,
 ) -> Result<SigningAuthority<'a>, NotRenewable> {
+    if let Some(vendor) = vendor_of_entry(entry) {
+        return Err(NotRenewable::ManagedByVendor {
+            vendor: vendor.program,
+            renewal: vendor.renewal,
+        });
+    }
     let Some(certificate) = entry.certificate() else {
         // The kubelet's client certificate can be made anew: its subject follows from the node name.
         if entry.role == Role::KubeletClient && inventory.node_name.is_some() {

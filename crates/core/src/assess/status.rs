@@ -6,6 +6,7 @@
 
 use super::checks::{self, Thresholds};
 use super::renewable::{SigningAuthority, is_self_made, signing_authority};
+use crate::layouts::{LayoutKind, recognise};
 use crate::model::{
     Authority, Entry, Finding, Gap, Holder, Inventory, KeyState, Role, ServiceAccountKeyContents,
     Severity, UsedBy,
@@ -23,6 +24,8 @@ pub struct Status {
     pub kind: &'static str,
     /// The host's name.
     pub host: String,
+    /// Which layout the host follows.
+    pub layout: LayoutRow,
     /// The time that everything is judged against.
     pub evaluated_at: Timestamp,
     /// Certificates in use, kubeadm's names first, each list sorted by name.
@@ -33,6 +36,22 @@ pub struct Status {
     pub service_account_keys: Vec<ServiceAccountKeyRow>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
+}
+
+/// The layout of a host.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LayoutRow {
+    /// Its name, e.g. `kubeadm`.
+    pub name: LayoutKind,
+    /// By what it was told.
+    pub evidence: String,
+    /// The distribution that sees to the certificates itself; nothing of it is written to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<&'static str>,
+    /// The distribution's own way to renew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<&'static str>,
 }
 
 /// One certificate in use.
@@ -171,6 +190,7 @@ pub fn assess(inventory: &Inventory, now: Timestamp, thresholds: &Thresholds) ->
         api_version: "kubepki.dev/v1alpha1",
         kind: "Status",
         host: inventory.host.clone(),
+        layout: layout_row(inventory),
         evaluated_at: now,
         certificates: inventory
             .entries
@@ -190,6 +210,16 @@ pub fn assess(inventory: &Inventory, now: Timestamp, thresholds: &Thresholds) ->
             .collect(),
         service_account_keys: service_account_rows(inventory),
         gaps: inventory.gaps.clone(),
+    }
+}
+
+fn layout_row(inventory: &Inventory) -> LayoutRow {
+    let recognised = recognise(inventory);
+    LayoutRow {
+        name: recognised.kind,
+        evidence: recognised.evidence,
+        managed_by: recognised.vendor.map(|vendor| vendor.program),
+        renewal: recognised.vendor.map(|vendor| vendor.renewal),
     }
 }
 

@@ -8,7 +8,7 @@ use kubepki_core::model::role::AuthorityName;
 use kubepki_core::model::{Authority, KeyState, UsedBy};
 use kubepki_keys::public_half;
 use kubepki_sealed::danger;
-use kubepki_x509::pem;
+use kubepki_x509::{Certificate, pem};
 use std::path::{Path, PathBuf};
 
 /// A bundle that something names.
@@ -104,8 +104,12 @@ fn add(
     entry.used_by.extend(used_by);
 }
 
-fn read(reader: &mut Reader<'_>, named: Named) -> Authority {
-    let (certificates, problem) = match reader.read(&named.certificate) {
+/// The certificates of a bundle, or what stands in the way.
+pub(super) fn read_certificates(
+    reader: &mut Reader<'_>,
+    path: &Path,
+) -> (Vec<Certificate>, Option<String>) {
+    match reader.read(path) {
         Read::Contents(contents, _) => match pem::certificates(danger::open(&contents)) {
             Ok(certificates) if certificates.is_empty() => {
                 (Vec::new(), Some("it holds no certificate".to_owned()))
@@ -115,7 +119,11 @@ fn read(reader: &mut Reader<'_>, named: Named) -> Authority {
         },
         Read::Missing => (Vec::new(), None),
         Read::Problem(reason) => (Vec::new(), Some(reason)),
-    };
+    }
+}
+
+fn read(reader: &mut Reader<'_>, named: Named) -> Authority {
+    let (certificates, problem) = read_certificates(reader, &named.certificate);
     let key_path = named.key.or_else(|| key_beside(&named.certificate));
     let key = match &key_path {
         Some(path) => key_state(reader, path),

@@ -1,6 +1,7 @@
 //! Components of a host: from static-pod manifests, systemd units and running processes, with their
 //! configuration files folded into their flags.
 
+use super::docker;
 use super::reader::Reader;
 use kubepki_core::formats::component_config;
 use kubepki_core::formats::flags::Flags;
@@ -46,6 +47,7 @@ pub(crate) fn find(reader: &mut Reader<'_>) -> Found {
             Some((flags.component()?, flags, process))
         })
         .collect();
+    docker::add(reader, &mut components, &running);
     // A kubelet started by something unknown still tells where the static pods are.
     add_unknown(&mut components, &running, |kind| {
         kind == ComponentKind::Kubelet

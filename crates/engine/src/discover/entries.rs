@@ -72,6 +72,17 @@ impl Entries {
         })
     }
 
+    /// Every kubeconfig of an entry that no flag names, with what it is for.
+    pub(super) fn kubeconfigs(&self) -> Vec<(PathBuf, Role)> {
+        let of_nobody = self
+            .found
+            .iter()
+            .filter(|(_, entry)| entry.used_by.is_empty());
+        of_nobody
+            .filter_map(|(_, entry)| Some((entry.kubeconfig.clone()?, entry.role)))
+            .collect()
+    }
+
     /// Whether an entry holds this file.
     pub(super) fn holds(&self, reader: &Reader<'_>, path: &Path) -> bool {
         let path = reader.real_path(path);

@@ -53,6 +53,9 @@ pub(super) fn find(
         let path = Path::new(KUBEADM.kubeconfig_folder).join(row.name);
         add_existing(reader, &mut named, path, row.role);
     }
+    for (path, role) in entries.kubeconfigs() {
+        add_existing(reader, &mut named, path, role);
+    }
     for path in of_plugins(reader) {
         add_existing(reader, &mut named, path, Role::Other);
     }

@@ -198,7 +198,7 @@ pub(super) fn entry(
 
 /// Notes the embedded CA certificates of every cluster in a kubeconfig; those behind a path are an
 /// authority's file. What is wrong with the kubeconfig itself is said where it is an entry.
-fn note_trust(
+pub(super) fn note_trust(
     reader: &mut Reader<'_>,
     path: &Path,
     used_by: Option<&UsedBy>,

@@ -5,7 +5,9 @@
 //! what cannot be seen becomes a gap or an entry's problem, never an error.
 
 mod authorities;
+mod by_hand;
 mod components;
+pub(crate) mod docker;
 mod entries;
 mod etcd_clients;
 mod kubeconfig_uses;
@@ -13,6 +15,7 @@ mod kubeconfigs;
 mod kubelet;
 pub(crate) mod reader;
 mod service_account;
+mod vendors;
 
 use crate::ports::{HostError, HostErrorKind, HostRead};
 use jiff::Timestamp;
@@ -52,12 +55,14 @@ pub fn discover(
         components: &found.components,
         pki_folder: &options.pki_folder,
     };
-    let authorities = authorities::find(&mut reader, &scene);
+    let mut authorities = authorities::find(&mut reader, &scene);
     let mut entries = entries::Entries::default();
     entries::from_flags(&mut reader, &scene, &mut entries);
     kubeconfigs::find(&mut reader, &scene, &mut entries);
     kubelet::find(&mut reader, &scene, &mut entries);
     entries::from_table(&mut reader, &scene, &mut entries);
+    by_hand::find(&mut reader, &scene, &name, &mut entries);
+    vendors::find(&mut reader, &mut authorities, &mut entries);
     let service_account_keys = service_account::find(&mut reader, &scene);
     let kubeconfigs = kubeconfig_uses::find(&mut reader, &scene, &entries);
     let etcd_clients = etcd_clients::find(&mut reader, &scene, &authorities, &entries);

@@ -3,6 +3,7 @@
 use super::Scene;
 use super::authorities::key_state;
 use super::reader::{Read, Reader};
+use super::vendors;
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::layouts::component_files::SERVICE_ACCOUNT_KEYS;
 use kubepki_core::model::{KeyState, ServiceAccountKey, ServiceAccountKeyContents, UsedBy};
@@ -45,6 +46,15 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>) -> Vec<ServiceAcc
             .iter()
             .any(|(other, _)| reader.real_path(other) == real_path);
         if !known && reader.symlink_metadata(&path).is_some() {
+            files.push((path, Vec::new()));
+        }
+    }
+    for path in vendors::service_account_keys(reader) {
+        let real_path = reader.real_path(&path);
+        let known = files
+            .iter()
+            .any(|(other, _)| reader.real_path(other) == real_path);
+        if !known {
             files.push((path, Vec::new()));
         }
     }

@@ -3,6 +3,7 @@
 //! A Go program that gives up writes a stack for each of its goroutines (300 lines and more), or all
 //! of its usage; the one line that says why stands before.
 
+use crate::discover::docker;
 use crate::ports::{HostRead, Ports};
 use kubepki_core::model::{Component, RunsAs};
 use kubepki_sealed::danger;
@@ -21,7 +22,7 @@ const ERRORS: usize = 5;
 const POD_LOGS: &str = "/var/log/pods";
 
 /// The kubelet has the runtime rotate at 10 MiB; docker's files have no limit of their own.
-const LOG_LIMIT: u64 = 256 * 1024 * 1024;
+const LOG_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The component's last lines, oldest first; empty when there are none to be had. Never an error:
 /// this is asked when something else has failed already.
@@ -30,8 +31,9 @@ pub fn of(ports: &Ports<'_>, component: &Component) -> Vec<String> {
         RunsAs::SystemdUnit { unit } => {
             ports.services.unit_log(unit, LOOKED_AT).unwrap_or_default()
         }
-        RunsAs::StaticPod { container, .. } | RunsAs::DockerContainer { container } => {
-            of_container(ports, container)
+        RunsAs::StaticPod { container, .. } => of_container(ports, container),
+        RunsAs::DockerContainer { container } => {
+            of_docker(ports.host, container).unwrap_or_default()
         }
         RunsAs::Process => Vec::new(),
     };
@@ -125,7 +127,17 @@ fn from_files(host: &dyn HostRead, container: &str) -> Option<Vec<String>> {
         .collect();
     files.sort_by_key(|(metadata, _)| metadata.modified);
     let (_, newest) = files.pop()?;
-    let contents = host.read(&newest, LOG_LIMIT).ok()?;
+    lines_of(host, &newest)
+}
+
+/// docker keeps one file for a container, through all its restarts.
+fn of_docker(host: &dyn HostRead, container: &str) -> Option<Vec<String>> {
+    lines_of(host, &docker::log_of(host, container)?)
+}
+
+/// The last lines of a runtime's file.
+fn lines_of(host: &dyn HostRead, file: &Path) -> Option<Vec<String>> {
+    let contents = host.read_end(file, LOG_LIMIT).ok()?;
     let text = String::from_utf8_lossy(danger::open(&contents)).into_owned();
     let mut lines: Vec<String> = text.lines().rev().take(LOOKED_AT).map(message).collect();
     lines.reverse();

@@ -1,5 +1,6 @@
 //! One certificate of the plan: who signs it, with which dates, key and names, and where it goes.
 
+use super::around::Given;
 use super::planner::{Planner, origin};
 use super::refusal::Refusal;
 use super::request::Selection;
@@ -12,9 +13,13 @@ use kubepki_x509::{Certificate, KeyAlgorithm, ValidityState};
 use std::path::{Path, PathBuf};
 
 impl<'a> Planner<'a> {
-    pub(super) fn renew(&mut self, entry: &'a Entry) -> Result<(), Refusal> {
+    pub(in crate::plan) fn renew(&mut self, entry: &'a Entry) -> Result<(), Refusal> {
         let not_before = self.request.start.resolve(self.now)?;
         let asked_end = self.request.end.resolve(self.now)?;
+        if let Some(given) = self.issued_elsewhere(entry).cloned() {
+            self.share(entry, given);
+            return Ok(());
+        }
         let (signer, authority_end) = match self.signer(entry) {
             Ok(signer) => signer,
             Err(reason) if self.request.selection == Selection::All => {
@@ -120,6 +125,35 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// Takes the certificate that another host issues for the key that this one shares with it.
+    fn share(&mut self, entry: &'a Entry, given: Given) {
+        let Some(certificate) = entry.certificate() else {
+            return;
+        };
+        self.basis.push(entry.holder.path().to_owned());
+        self.basis
+            .extend(entry.holder.key_path().map(Path::to_owned));
+        self.changed
+            .push((entry.name.clone(), entry.used_by.clone()));
+        self.issuances.push(Issuance {
+            name: entry.name.clone(),
+            role: entry.role,
+            origin: origin(&entry.holder, certificate),
+            signer: Signer::Given {
+                host: given.host,
+                name: given.name,
+                fingerprint_sha256: given.fingerprint_sha256,
+            },
+            not_before: given.not_before,
+            not_after: given.not_after,
+            key: KeyChoice::Reuse,
+            subject_alt_names: given.subject_alt_names,
+            destination: entry.holder.clone(),
+            point_kubeconfig: None,
+            copies: Vec::new(),
+        });
+    }
+
     /// Whether somebody else sees to the certificate: no authority of this cluster is expected to
     /// have signed it, and it is valid.
     fn is_foreign(&self, entry: &Entry, reason: &NotRenewable) -> bool {
@@ -159,10 +193,15 @@ impl<'a> Planner<'a> {
         });
         if let Some((authority, end)) = renewed
             && let (Some(certificate), Some(key)) = (authority.issuing(), &authority.key_path)
+            && authority.key.public_key() == Some(certificate.public_key())
         {
             return Ok((authority_signer(authority, certificate, key), Some(*end)));
         }
-        match signing_authority(self.inventory, entry, self.now)? {
+        let authority = match signing_authority(self.inventory, entry, self.now) {
+            Ok(authority) => authority,
+            Err(reason) => return self.elsewhere(entry, reason),
+        };
+        match authority {
             SigningAuthority::SelfMade => Ok((Signer::OneTimeAuthority, None)),
             SigningAuthority::Authority {
                 authority,
@@ -178,7 +217,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The authority that signed the entry, else the one that should have.
-    pub(super) fn authority_of(&self, entry: &Entry) -> Option<&'a Authority> {
+    pub(in crate::plan) fn authority_of(&self, entry: &Entry) -> Option<&'a Authority> {
         authority_for(self.inventory, entry)
     }
 
@@ -252,7 +291,15 @@ impl<'a> Planner<'a> {
     }
 
     fn key(&mut self, entry: &Entry) -> Result<KeyChoice, Refusal> {
-        if self.request.reuse_key {
+        let is_shared = self.is_shared(entry);
+        if is_shared && !self.request.reuse_key {
+            self.notice(
+                "shared-key",
+                &entry.name,
+                "several hosts share this certificate and its key: keys do not travel, so the key stays, and the new certificate is handed to the other hosts".to_owned(),
+            );
+        }
+        if self.request.reuse_key || is_shared {
             let refuse = |reason: &str| Refusal::KeyNotReusable {
                 name: entry.name.clone(),
                 reason: reason.to_owned(),

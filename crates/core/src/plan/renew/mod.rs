@@ -3,8 +3,10 @@
 //! Pure. Nothing is read and nothing is written here; `now` is an argument. The plan keeps what the
 //! old certificate has (subject, names, usages, extensions, key type, files) unless told otherwise.
 
+pub(in crate::plan) mod around;
+mod authority;
 mod leaf;
-mod planner;
+pub(in crate::plan) mod planner;
 mod refusal;
 mod request;
 
@@ -22,18 +24,9 @@ pub fn plan_renewal(
     request: &RenewRequest,
     now: Timestamp,
 ) -> Result<Plan, Refusal> {
-    let mut planner = Planner {
-        inventory,
-        request,
-        now,
-        renewed_authorities: Vec::new(),
-        issuances: Vec::new(),
-        trust_updates: Vec::new(),
-        changed: Vec::new(),
-        basis: Vec::new(),
-        notices: Vec::new(),
-    };
+    let mut planner = Planner::new(inventory, request, now, None);
     let selected = planner.select()?;
+    let selected = planner.without_vendors(selected)?;
     if !request.names.is_empty() && selected.len() > 1 {
         return Err(Refusal::NamesOnMany {
             count: selected.len(),

@@ -1,9 +1,10 @@
 //! The planner's work: which entries, who signs them, where they go, what follows.
 
-use super::leaf::is_same_authority;
+use super::around::Around;
 use super::refusal::Refusal;
 use super::request::{RenewRequest, Selection};
 use crate::assess::trust::{lacking, trust_authority};
+use crate::layouts::vendor_of_entry;
 use crate::model::{
     Authority, ComponentKind, Entry, Holder, Inventory, KeyState, Role, RunsAs, UsedBy,
 };
@@ -17,11 +18,13 @@ use kubepki_x509::{Certificate, ValidityState};
 use std::path::{Path, PathBuf};
 
 /// A plan in the making.
-pub(super) struct Planner<'a> {
+pub(in crate::plan) struct Planner<'a> {
     pub(super) inventory: &'a Inventory,
     pub(super) request: &'a RenewRequest,
     pub(super) now: Timestamp,
-    /// Authorities renewed in this plan, with their new end.
+    /// The cluster that the host is planned in.
+    pub(super) around: Option<&'a Around<'a>>,
+    /// Authorities renewed in this plan, or for it, with their new end.
     pub(super) renewed_authorities: Vec<(&'a Authority, Timestamp)>,
     pub(super) issuances: Vec<Issuance>,
     pub(super) trust_updates: Vec<TrustUpdate>,
@@ -31,7 +34,28 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn select(&mut self) -> Result<Vec<&'a Entry>, Refusal> {
+    /// A plan in which nothing is done yet.
+    pub(in crate::plan) fn new(
+        inventory: &'a Inventory,
+        request: &'a RenewRequest,
+        now: Timestamp,
+        around: Option<&'a Around<'a>>,
+    ) -> Self {
+        Self {
+            inventory,
+            request,
+            now,
+            around,
+            renewed_authorities: Vec::new(),
+            issuances: Vec::new(),
+            trust_updates: Vec::new(),
+            changed: Vec::new(),
+            basis: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    pub(in crate::plan) fn select(&mut self) -> Result<Vec<&'a Entry>, Refusal> {
         let entries = &self.inventory.entries;
         let selected: Vec<&Entry> = match &self.request.selection {
             Selection::All => {
@@ -66,6 +90,40 @@ impl<'a> Planner<'a> {
                     .is_none_or(|certificate| certificate.validity().remaining(self.now) < limit)
             })
             .collect())
+    }
+
+    /// Without what a distribution sees to itself. Asked for by name, or where there is nothing
+    /// else, that is a refusal; beside others it is left out and said.
+    pub(in crate::plan) fn without_vendors(
+        &mut self,
+        selected: Vec<&'a Entry>,
+    ) -> Result<Vec<&'a Entry>, Refusal> {
+        let (vendors, others): (Vec<&Entry>, Vec<&Entry>) = selected
+            .into_iter()
+            .partition(|entry| vendor_of_entry(entry).is_some());
+        let refusal = |entry: &Entry| {
+            vendor_of_entry(entry).map(|vendor| Refusal::ManagedByVendor {
+                name: entry.name.clone(),
+                vendor: vendor.program,
+                renewal: vendor.renewal,
+            })
+        };
+        let is_named = self.request.selection != Selection::All;
+        if (is_named || others.is_empty())
+            && let Some(refusal) = vendors.first().and_then(|entry| refusal(entry))
+        {
+            return Err(refusal);
+        }
+        for entry in vendors {
+            if let Some(refusal) = refusal(entry) {
+                self.notice(
+                    refusal.code(),
+                    &entry.name,
+                    format!("not renewed: {refusal}"),
+                );
+            }
+        }
+        Ok(others)
     }
 
     fn not_found(&self, name: &str) -> Refusal {
@@ -115,109 +173,7 @@ impl<'a> Planner<'a> {
             && self.inventory.component(ComponentKind::Kubelet).is_some()
     }
 
-    /// Renews every expired authority that `selected` need, with its own key, in every file that
-    /// holds it.
-    pub(super) fn renew_expired_authorities(&mut self, selected: &[&Entry]) -> Result<(), Refusal> {
-        let wanted: Vec<&Authority> = if self.request.selection == Selection::All {
-            self.inventory.authorities.iter().collect()
-        } else {
-            selected
-                .iter()
-                .filter_map(|entry| self.authority_of(entry))
-                .collect()
-        };
-        for authority in &self.inventory.authorities {
-            let Some(certificate) = authority.issuing() else {
-                continue;
-            };
-            if certificate.validity().state(self.now) != ValidityState::Expired
-                || !wanted.iter().any(|it| is_same_authority(authority, it))
-                || self.is_renewed(authority)
-            {
-                continue;
-            }
-            let key = authority
-                .key_path
-                .clone()
-                .filter(|_| authority.key.public_key() == Some(certificate.public_key()));
-            let Some(key) = key else {
-                // A copy of a CA whose key lies beside another copy is renewed with that one.
-                let elsewhere = self.inventory.authorities.iter().any(|other| {
-                    other.certificates.contains(certificate)
-                        && other.key.public_key() == Some(certificate.public_key())
-                });
-                if !elsewhere {
-                    let why = match &authority.key {
-                        KeyState::Present { .. } => "its key is another certificate's",
-                        KeyState::Unreadable(reason) | KeyState::Unusable(reason) => reason,
-                        KeyState::Absent | KeyState::NotExpected => "its key is not on this host",
-                    };
-                    let message = format!("it has expired and stays so: {why}");
-                    self.notice("ca-not-renewable", &authority.name, message);
-                }
-                continue;
-            };
-            self.renew_authority(authority, certificate, key)?;
-        }
-        Ok(())
-    }
-
-    fn is_renewed(&self, authority: &Authority) -> bool {
-        self.renewed_authorities
-            .iter()
-            .any(|(renewed, _)| is_same_authority(renewed, authority))
-    }
-
-    fn renew_authority(
-        &mut self,
-        authority: &'a Authority,
-        certificate: &Certificate,
-        key: PathBuf,
-    ) -> Result<(), Refusal> {
-        let not_before = self.request.start.resolve(self.now)?;
-        let not_after = EndRule::For(SignedDuration::from_hours(87_600)).resolve(self.now)?;
-        let holder = Holder::Files {
-            certificate: authority.certificate_path.clone(),
-            key: Some(key.clone()),
-        };
-        self.basis.push(authority.certificate_path.clone());
-        self.basis.push(key);
-        let mut copies = Vec::new();
-        for other in &self.inventory.authorities {
-            let is_copy = other.certificate_path != authority.certificate_path
-                && other.certificates.contains(certificate);
-            if is_copy {
-                copies.push(other.certificate_path.clone());
-                self.basis.push(other.certificate_path.clone());
-                self.changed
-                    .push((other.name.clone(), other.used_by.clone()));
-            }
-        }
-        self.issuances.push(Issuance {
-            name: authority.name.clone(),
-            role: authority.role,
-            origin: origin(&holder, certificate),
-            signer: Signer::ItsOwnKey,
-            not_before,
-            not_after,
-            key: KeyChoice::Reuse,
-            subject_alt_names: None,
-            destination: holder,
-            point_kubeconfig: None,
-            copies,
-        });
-        self.changed
-            .push((authority.name.clone(), authority.used_by.clone()));
-        self.notice(
-            "ca-renewed-with-same-key",
-            &authority.name,
-            "same name and key, so every certificate that it signed stays valid; copies of it on other hosts must be replaced too".to_owned(),
-        );
-        self.renewed_authorities.push((authority, not_after));
-        Ok(())
-    }
-
-    pub(super) fn notice(&mut self, code: &str, object: &str, message: String) {
+    pub(in crate::plan) fn notice(&mut self, code: &str, object: &str, message: String) {
         self.notices.push(Notice {
             code: code.to_owned(),
             object: object.to_owned(),
@@ -227,7 +183,7 @@ impl<'a> Planner<'a> {
 
     /// Kubeconfigs whose CA data lacks something of the bundle that they should hold, or will lack
     /// it when the plan's own authorities are renewed.
-    pub(super) fn update_trust(&mut self, selected: &[&Entry]) {
+    pub(in crate::plan) fn update_trust(&mut self, selected: &[&Entry]) {
         // Requests alone change nothing in use.
         if self.request.csr_dir.is_some() {
             return;
@@ -262,7 +218,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    pub(super) fn finish(mut self) -> Plan {
+    pub(in crate::plan) fn finish(mut self) -> Plan {
         let changes: Vec<Change<'_>> = self
             .changed
             .iter()
@@ -312,7 +268,7 @@ impl<'a> Planner<'a> {
 }
 
 /// Whether a user means this entry: by its name, or by any path that is its own.
-fn is_named(entry: &Entry, name: &str) -> bool {
+pub(in crate::plan) fn is_named(entry: &Entry, name: &str) -> bool {
     let path = Path::new(name);
     let target = match &entry.holder {
         Holder::CertificateStore { target, .. } => target.as_deref(),

@@ -31,6 +31,18 @@ pub enum Refusal {
         /// Why.
         reason: NotRenewable,
     },
+    /// A distribution sees to it itself.
+    #[error(
+        "{name} is one of {vendor}'s certificates, which {vendor} sees to itself: it would overwrite what is written there"
+    )]
+    ManagedByVendor {
+        /// The certificate, the first where all are the distribution's.
+        name: String,
+        /// The distribution.
+        vendor: &'static str,
+        /// Its own command.
+        renewal: &'static str,
+    },
     /// Names were to be edited on several certificates at once.
     #[error("names can be edited on one certificate at a time, {count} are selected")]
     NamesOnMany {
@@ -73,8 +85,10 @@ impl Refusal {
                 NotRenewable::ExternalAuthority { .. } => "external-ca",
                 NotRenewable::ExpiredAuthority { .. } => "ca-expired",
                 NotRenewable::KeyMismatch { .. } => "ca-key-mismatch",
+                NotRenewable::ManagedByVendor { .. } => "managed-by-vendor",
                 _ => "not-renewable",
             },
+            Self::ManagedByVendor { .. } => "managed-by-vendor",
             Self::NamesOnMany { .. } => "names-on-many",
             Self::NoSuchName(_) => "no-such-name",
             Self::KeyNotReusable { .. } => "key-not-reusable",
@@ -95,6 +109,9 @@ impl Refusal {
                 ),
                 _ => None,
             },
+            Self::ManagedByVendor { renewal, .. } => Some(format!(
+                "renew with the distribution's own command: {renewal}; `kubepki status` shows what it has done"
+            )),
             Self::Authority { .. } => Some(
                 "an expired one is renewed with its own key by `kubepki renew all --renew-expired-ca`"
                     .to_owned(),
