@@ -243,22 +243,36 @@ impl Host {
             self.folder.join("config.json"),
             serde_json::to_vec_pretty(&config)?,
         )?;
-        self.lab
-            .runc()
-            .words("run --detach --bundle")
-            .arg(&self.folder)
-            .arg(&id)
-            .run_logged(&self.folder.join("boot.log"))?;
-        wait::until(
-            &format!("containerd on {}", self.name),
-            Duration::from_secs(60),
-            || Ok(self.exec(["ctr", "version"])?.success()),
-        )?;
+        self.start_container()?;
         for entry in fs_err::read_dir(&layers.images)? {
             let import = ["ctr", "--namespace", "k8s.io", "images", "import", "-"];
             self.exec_tool().args(import).input(entry?.path()).run()?;
         }
         Ok(())
+    }
+
+    fn start_container(&self) -> Result<()> {
+        self.lab
+            .runc()
+            .words("run --detach --bundle")
+            .arg(&self.folder)
+            .arg(self.id())
+            .run_logged(&self.folder.join("boot.log"))?;
+        wait::until(
+            &format!("containerd on {}", self.name),
+            Duration::from_secs(60),
+            || Ok(self.exec(["ctr", "version"])?.success()),
+        )
+    }
+
+    /// Ends every process of the host at once, as a crash of the machine does. Its files stay.
+    pub fn crash(&self) -> Result<()> {
+        self.lab.end_container(&self.id())
+    }
+
+    /// Boots it after [`Host::crash`].
+    pub fn boot_again(&self) -> Result<()> {
+        self.start_container()
     }
 
     fn mount_root(&self, layers: &Layers) -> Result<()> {

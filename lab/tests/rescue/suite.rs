@@ -70,7 +70,9 @@ impl<'field> Suite<'field> {
         let broken = start.elapsed().as_secs_f64();
         println!("    broken after {broken:.1} s:\n{shown}");
         if !self.rescues {
-            return self.mend(case);
+            self.mend(case)?;
+            health::works(self.field)?;
+            return health::nothing_is_lost(self.field, &self.objects, false).map(drop);
         }
         match self.rescued(case) {
             Ok((rescue, proof)) => {
@@ -109,7 +111,8 @@ impl<'field> Suite<'field> {
         if !output.success() {
             bail!("the rescue ended with {}", output.status);
         }
-        health::is_back(self.field)?;
+        health::works(self.field)?;
+        health::the_doctor_is_silent(self.field)?;
         self.objects = health::nothing_is_lost(self.field, &self.objects, case.authorities_change)?;
         (case.ends)(self.field)?;
         Ok((rescue, start.elapsed().as_secs_f64() - rescue))

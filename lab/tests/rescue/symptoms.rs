@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use kubepki_lab::{Host, until};
+use kubepki_lab::{Host, together, until};
 
 use crate::field::Field;
 
@@ -11,8 +11,7 @@ const AT_MOST: Duration = Duration::from_secs(60);
 
 /// Every one of these API servers refuses its own administrator.
 pub fn no_api(field: &Field<'_>, hosts: &[Host]) -> Result<String> {
-    let mut said = Vec::new();
-    for host in hosts {
+    said_by(hosts, |host| {
         let mut last = String::new();
         let what = format!("the API on {} to refuse", host.name());
         until(&what, AT_MOST, || {
@@ -20,32 +19,28 @@ pub fn no_api(field: &Field<'_>, hosts: &[Host]) -> Result<String> {
             last = answer.stderr.lines().last().unwrap_or_default().to_owned();
             Ok(!answer.success())
         })?;
-        said.push(format!("{}: {last}", host.name()));
-    }
-    Ok(said.join("\n"))
+        Ok(last)
+    })
 }
 
 /// The kubelets of these hosts fail, and say that no certificate is left to them.
 pub fn no_kubelet(hosts: &[Host]) -> Result<String> {
-    let mut said = Vec::new();
-    for host in hosts {
+    said_by(hosts, |host| {
         let what = format!("the kubelet on {} to fail again and again", host.name());
         until(&what, AT_MOST, || {
             let count = host.shell("systemctl show --property NRestarts --value kubelet")?;
             Ok(count.trim().parse::<u32>()? >= 1 && !host.kubelet_is_healthy()?)
         })?;
-        let fatal = host.shell(
-            "journalctl --unit=kubelet --no-pager --lines=200 | grep ': F[0-9]' | tail --lines=1",
-        )?;
-        said.push(format!("{}: {}", host.name(), fatal.trim()));
-    }
-    Ok(said.join("\n"))
+        host.shell(
+            "journalctl --unit=kubelet --no-pager --lines=200 --output=cat \
+             | grep '^F[0-9]' | tail --lines=1",
+        )
+    })
 }
 
 /// No member of etcd that is asked on these hosts answers with a quorum.
 pub fn no_etcd(hosts: &[Host]) -> Result<String> {
-    let mut said = Vec::new();
-    for host in hosts {
+    said_by(hosts, |host| {
         let what = format!("etcd on {} to be sick", host.name());
         let mut last = String::new();
         until(&what, AT_MOST, || {
@@ -53,9 +48,19 @@ pub fn no_etcd(hosts: &[Host]) -> Result<String> {
             last = answer.stderr.lines().last().unwrap_or_default().to_owned();
             Ok(!answer.success())
         })?;
-        said.push(format!("{}: {last}", host.name()));
-    }
-    Ok(said.join("\n"))
+        Ok(last)
+    })
+}
+
+/// Asks hosts at once, and puts each one's name before its answer.
+fn said_by(hosts: &[Host], asked: impl Fn(&Host) -> Result<String> + Sync) -> Result<String> {
+    let answers = together(hosts, asked)?;
+    let lines: Vec<String> = hosts
+        .iter()
+        .zip(answers)
+        .map(|(host, answer)| format!("    {}: {}", host.name(), answer.trim()))
+        .collect();
+    Ok(lines.join("\n"))
 }
 
 /// Asked of the member itself: a proposal needs a quorum.
