@@ -123,6 +123,7 @@ fn arrive_at<'a>(
 fn first_word(streams: &mut Streams, shown: &str) -> Result<(String, String, String), ReachError> {
     let watch = streams.guard.watch(FIRST_WORD);
     let mut left = NOISE;
+    let mut noise = Vec::new();
     loop {
         let line = line(&mut streams.output, left).unwrap_or_default();
         left = left.saturating_sub(line.len() as u64);
@@ -132,13 +133,14 @@ fn first_word(streams: &mut Streams, shown: &str) -> Result<(String, String, Str
                 return Err(ReachError::new(ReachErrorKind::HostUnreachable, message)
                     .said(&streams.guard.said()));
             }
-            return Err(streams.guard.why());
+            return Err(streams.guard.why_after(&noise));
         }
         let mut words = line.split_whitespace();
         if words.next() == Some("kubepki-host") {
             let mut word = || words.next().map(plain).unwrap_or_default();
             return Ok((word(), word(), word()));
         }
+        noise.push(plain(&line));
     }
 }
 

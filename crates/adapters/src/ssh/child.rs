@@ -134,9 +134,14 @@ impl ChildGuard {
 
     /// Why it ended, after its streams did.
     pub fn why(&self) -> ReachError {
-        let status = self.ended_within(GRACE);
-        let _ = self.drained.recv_timeout(LAST_WORDS);
-        classify(&self.route, status, &self.said())
+        self.why_after(&[])
+    }
+
+    /// Why it ended, after it had written these lines: a login shell that refuses does not complain.
+    pub fn why_after(&self, written: &[String]) -> ReachError {
+        let status = self.finish();
+        let said = [written, &self.said()].concat();
+        classify(&self.route, status, &said)
     }
 
     /// Waits for its end: closed streams come before it. `None` when it was killed for taking longer.

@@ -113,8 +113,8 @@ const WORDS: [Row; 40] = {
         HostKeyChanged, HostKeyUnknown, HostUnreachable, LoginRefused, NoRoot, SshUnusable,
     };
     [
-        row("REMOTE HOST IDENTIFICATION HAS CHANGED", HostKeyChanged),
         row("has changed and you have requested strict", HostKeyChanged),
+        row("REMOTE HOST IDENTIFICATION HAS CHANGED", HostKeyChanged),
         row("is revoked", HostKeyChanged),
         row("host key is known for", HostKeyUnknown),
         row("Host key verification failed", HostKeyUnknown),
@@ -201,42 +201,67 @@ fn told(route: &Route, kind: ReachErrorKind, evidence: &str) -> ReachError {
         _ => format!("cannot reach {shown}: {evidence}"),
     };
     let error = ReachError::new(kind, message);
-    match hint(route, kind) {
+    match hint(route, kind, evidence) {
         Some(hint) => error.hint(hint),
         None => error,
     }
 }
 
-fn hint(route: &Route, kind: ReachErrorKind) -> Option<String> {
+fn hint(route: &Route, kind: ReachErrorKind, evidence: &str) -> Option<String> {
     let Route::Ssh { destination, .. } = route else {
         return (kind == ReachErrorKind::NoRoot).then(|| NO_ROOT.to_owned());
     };
-    let (host, port) = destination.host_and_port();
-    let port = port.map(|port| format!("-p {port} ")).unwrap_or_default();
+    let name = destination.as_str();
+    // an alias is known to ssh alone: what it looked for is in its words
+    let (host, port) = looked_for(evidence).unwrap_or_else(|| destination.host_and_port());
     Some(match kind {
-        ReachErrorKind::HostKeyUnknown => format!(
-            "look at it with `ssh-keyscan {port}{host} | ssh-keygen -lf -`, compare it with what the \
-             host itself shows (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then accept it by \
-             connecting once by hand: `ssh {destination}`",
-            destination = destination.as_str()
-        ),
-        ReachErrorKind::HostKeyChanged => format!(
-            "either the host was made anew or somebody stands between: compare the key with what the \
-             host itself shows; if it is the host's, remove the old one with `ssh-keygen -R {host}` \
-             and connect once by hand"
-        ),
+        ReachErrorKind::HostKeyUnknown => {
+            let port = port.map(|port| format!("-p {port} ")).unwrap_or_default();
+            format!(
+                "look at it with `ssh-keyscan {port}{host} | ssh-keygen -lf -`, compare it with what \
+                 the host itself shows (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), and accept \
+                 it by connecting once by hand: `ssh {name}`"
+            )
+        }
+        ReachErrorKind::HostKeyChanged => {
+            let entry = match port {
+                Some(port) => format!("[{host}]:{port}"),
+                None => host.to_owned(),
+            };
+            format!(
+                "the host was made anew, or somebody stands between: compare the key with what the \
+                 host itself shows; if it is the host's, remove the old one with \
+                 `ssh-keygen -R {entry}` and connect once by hand: `ssh {name}`"
+            )
+        }
         ReachErrorKind::LoginRefused => format!(
-            "`ssh -o BatchMode=yes {} true` must work without a question: is the key in the agent \
-             (`ssh-add -l`) and on the host?",
-            destination.as_str()
+            "`ssh -o BatchMode=yes {name} true` must work without a question: is the key in the agent \
+             (`ssh-add -l`) and on the host?"
         ),
         ReachErrorKind::NoRoot => NO_ROOT.to_owned(),
         ReachErrorKind::HostUnreachable => format!(
-            "`ssh {} true` must work; other options for ssh are given with --ssh-command",
-            destination.as_str()
+            "`ssh {name} true` must work; other options for ssh are given with --ssh-command"
         ),
         _ => return None,
     })
+}
+
+/// The name that ssh looked for among the known keys: `No ED25519 host key is known for [cp1]:2222 and …`,
+/// `Host key for cp1 has changed …`.
+fn looked_for(evidence: &str) -> Option<(&str, Option<&str>)> {
+    let rest = ["is known for ", "Host key for "]
+        .iter()
+        .find_map(|words| Some(evidence.split_once(words)?.1))?;
+    let name = rest.split_whitespace().next()?;
+    Some(
+        match name
+            .strip_prefix('[')
+            .and_then(|name| name.split_once("]:"))
+        {
+            Some((host, port)) => (host, Some(port)),
+            None => (name, None),
+        },
+    )
 }
 
 pub(super) const NO_ROOT: &str = "allow it without a password (`USER ALL=(ALL) NOPASSWD: ALL` in /etc/sudoers.d), \
@@ -348,6 +373,18 @@ mod tests {
             "{hint}"
         );
         assert!(hint.contains("`ssh ssh://ops@cp1:2222`"), "{hint}");
+        let named = of(
+            255,
+            "No ED25519 host key is known for [10.0.0.1]:22 and you have requested strict checking.",
+        );
+        let hint = named.hint.unwrap();
+        assert!(hint.contains("`ssh-keyscan -p 22 10.0.0.1 |"), "{hint}");
+        let changed = of(
+            255,
+            "Host key for [10.0.0.1]:22 has changed and you have requested strict checking.",
+        );
+        let hint = changed.hint.unwrap();
+        assert!(hint.contains("`ssh-keygen -R [10.0.0.1]:22`"), "{hint}");
         let refused = of(255, "ops@cp1: Permission denied (publickey).");
         assert_eq!(
             refused.message,

@@ -254,6 +254,9 @@ fn a_host_that_refuses_is_told_by_its_words() {
     let error = scene.arrive(&refused, &[]).err().unwrap();
     assert_eq!(error.code(), "no-root");
     assert!(error.hint.unwrap().contains("NOPASSWD"));
+    let closed = prefix("echo This account is currently not available.; exit 1");
+    let error = scene.arrive(&closed, &[]).err().unwrap();
+    assert_eq!(error.code(), "login-refused");
     let gone = prefix("echo kubepki-host 0 Linux x86_64; echo lost >&2; exit 255");
     let error = scene.arrive(&gone, &[]).err().unwrap();
     assert_eq!(error.code(), "host-unreachable");
