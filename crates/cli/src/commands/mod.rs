@@ -1,5 +1,6 @@
 //! The verbs: each takes what was typed and the resolved [`Context`], and ends with an exit code.
 
+mod agent;
 mod backup;
 mod ca_hash;
 mod cluster;
@@ -8,6 +9,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod fleet;
+mod hosts;
 mod init;
 mod inspect;
 mod kubeconfig;
@@ -20,6 +22,7 @@ mod status;
 mod undo;
 mod unfinished;
 mod wiring;
+mod written;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -28,6 +31,9 @@ use crate::exit_code::ExitCode;
 
 /// Runs one verb.
 pub fn run(context: &Context, command: &Command) -> Result<ExitCode, CliError> {
+    if let Some(ended) = fleet::run(context, command) {
+        return ended;
+    }
     match command {
         Command::Demo(args) => demo::run(context, args),
         Command::Status(args) => status::run(context, args),
@@ -42,6 +48,8 @@ pub fn run(context: &Context, command: &Command) -> Result<ExitCode, CliError> {
         Command::Kubeconfig(args) => kubeconfig::run(context, args),
         Command::Inspect(args) => inspect::run(context, args),
         Command::CaHash(args) => ca_hash::run(context, args),
+        Command::Hosts(args) => hosts::run(context, args),
+        Command::Agent(args) => agent::run(context, args),
         Command::Completions(args) => completions::run(context, args),
         Command::Man(args) => man::run(context, args),
         Command::Schema(args) => schema::run(context, args),

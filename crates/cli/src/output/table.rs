@@ -20,6 +20,8 @@ pub struct Column {
     pub shrinks_to: Option<usize>,
     /// Whether the cut falls at the front, which is right for paths.
     pub keeps_end: bool,
+    /// The width that it has in any case, for rows that come later than those that settle widths.
+    pub at_least: usize,
 }
 
 impl Column {
@@ -29,6 +31,7 @@ impl Column {
             header,
             shrinks_to: None,
             keeps_end: false,
+            at_least: 0,
         }
     }
 
@@ -38,6 +41,7 @@ impl Column {
             header,
             shrinks_to: Some(to),
             keeps_end: false,
+            at_least: 0,
         }
     }
 
@@ -47,7 +51,14 @@ impl Column {
             header,
             shrinks_to: Some(to),
             keeps_end: true,
+            at_least: 0,
         }
+    }
+
+    /// The same, with room for values of this width that are still to come.
+    pub const fn at_least(mut self, width: usize) -> Self {
+        self.at_least = width;
+        self
     }
 }
 
@@ -122,7 +133,10 @@ impl Table {
             .columns
             .iter()
             .enumerate()
-            .map(|(index, column)| column.header.len().max(widest(index).unwrap_or(0)))
+            .map(|(index, column)| {
+                let widest = widest(index).unwrap_or(0);
+                column.header.len().max(widest).max(column.at_least)
+            })
             .collect();
         if let Some(available) = self.terminal_width {
             let gaps = GAP * widths.len().saturating_sub(1);

@@ -30,6 +30,7 @@ mod selection;
 mod service_accounts;
 mod staleness;
 mod suspects;
+mod together;
 mod trust;
 mod unmounted;
 mod wire;
@@ -39,6 +40,7 @@ pub use report::{
     ConnectionReport, Diagnosis, DiagnosisFinding, EndpointReport, IgnoredFinding, State, Where,
 };
 pub use selection::AcceptedRisk;
+pub use together::together;
 
 use crate::assess::Thresholds;
 use crate::connections::{Material, Verdict, derive, verify_all};

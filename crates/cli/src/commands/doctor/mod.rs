@@ -5,7 +5,7 @@
 
 mod connections;
 mod endpoints;
-mod risks;
+pub mod risks;
 mod show;
 
 use crate::args::{DoctorArgs, EndpointChoice};
@@ -20,7 +20,9 @@ use kubepki_adapters::clock::SystemClock;
 use kubepki_adapters::tls::RustlsProbe;
 use kubepki_core::assess::Thresholds;
 use kubepki_core::connections::derive;
-use kubepki_core::diagnose::{DiagnoseOptions, Diagnosis, Evidence, HostEvidence, diagnose};
+use kubepki_core::diagnose::{
+    AcceptedRisk, DiagnoseOptions, Diagnosis, Evidence, HostEvidence, diagnose,
+};
 use kubepki_core::model::Inventory;
 use kubepki_core::model::cluster::ClusterObservation;
 use kubepki_engine::examine::{
@@ -34,17 +36,10 @@ pub fn run(context: &Context, args: &DoctorArgs) -> Result<ExitCode, CliError> {
         explain::explain(context, code)?;
         return Ok(ExitCode::Fine);
     }
-    let exposed = args.endpoints.contains(&EndpointChoice::Exposed);
-    let by_api = exposed || args.endpoints.contains(&EndpointChoice::Nodes);
-    if by_api && !args.api.api {
-        return Err(
-            CliError::usage("--endpoints exposed and --endpoints nodes need --api")
-                .hint("what the cluster exposes and which nodes it has stands in its API"),
-        );
-    }
+    check_usage(args)?;
     let risks = risks::accepted(context, args)?;
     let inventory = wiring::inventory(context, context.host(), &args.ca_dir)?;
-    let seen = cluster::look(context, &args.api, &inventory, exposed)?;
+    let seen = cluster::look(context, &args.api, &inventory, asks_for_exposed(args))?;
     let finds_nothing = inventory.entries.is_empty() && inventory.authorities.is_empty();
     // From a machine that is no node, endpoints can be looked at all the same.
     if finds_nothing && seen.cluster().is_none() && args.endpoints.is_empty() {
@@ -59,21 +54,46 @@ pub fn run(context: &Context, args: &DoctorArgs) -> Result<ExitCode, CliError> {
         hosts: &hosts,
         cluster: seen.cluster(),
     };
-    let options = DiagnoseOptions {
+    let mut diagnosis = diagnose(&evidence, &options(context, args, &risks));
+    if let Seen::Nothing(gap) = &seen {
+        diagnosis.gaps.insert(0, gap.clone());
+    }
+    tell(context, &diagnosis)?;
+    Ok(seen.exit_code(exit_code(diagnosis.worst())))
+}
+
+/// Refuses a command line that cannot be obeyed.
+pub fn check_usage(args: &DoctorArgs) -> Result<(), CliError> {
+    let by_api = asks_for_exposed(args) || args.endpoints.contains(&EndpointChoice::Nodes);
+    if by_api && !args.api.api {
+        return Err(
+            CliError::usage("--endpoints exposed and --endpoints nodes need --api")
+                .hint("what the cluster exposes and which nodes it has stands in its API"),
+        );
+    }
+    Ok(())
+}
+
+/// Whether everything that the cluster exposes is to be asked.
+pub fn asks_for_exposed(args: &DoctorArgs) -> bool {
+    args.endpoints.contains(&EndpointChoice::Exposed)
+}
+
+/// How to judge.
+pub fn options<'a>(
+    context: &Context,
+    args: &'a DoctorArgs,
+    risks: &'a [AcceptedRisk],
+) -> DiagnoseOptions<'a> {
+    DiagnoseOptions {
         now: context.now(),
         thresholds: Thresholds {
             warn: args.warn,
             critical: args.critical,
         },
         only: &args.only,
-        ignore: &risks,
-    };
-    let mut diagnosis = diagnose(&evidence, &options);
-    if let Seen::Nothing(gap) = &seen {
-        diagnosis.gaps.insert(0, gap.clone());
+        ignore: risks,
     }
-    tell(context, &diagnosis)?;
-    Ok(seen.exit_code(exit_code(diagnosis.worst())))
 }
 
 /// Asks the processes of the host, and the endpoints that were named.
@@ -90,7 +110,7 @@ fn look_at_what_runs(
         cluster,
     });
     let [host] = hosts;
-    let endpoints = endpoints(args, &host.inventory, cluster);
+    let endpoints = asked_endpoints(args, &host.inventory, cluster);
     if !host.inventory.live && endpoints.is_empty() {
         return Ok(());
     }
@@ -116,7 +136,7 @@ fn look_at_what_runs(
 }
 
 /// The endpoints that were named, those that the cluster exposes among them, each once.
-fn endpoints(
+pub fn asked_endpoints(
     args: &DoctorArgs,
     inventory: &Inventory,
     cluster: Option<&ClusterObservation>,
@@ -158,7 +178,8 @@ fn nothing_found(seen: &Seen) -> CliError {
     }
 }
 
-fn tell(context: &Context, diagnosis: &Diagnosis) -> Result<(), CliError> {
+/// Shows a diagnosis.
+pub fn tell(context: &Context, diagnosis: &Diagnosis) -> Result<(), CliError> {
     match context.structured() {
         Some(structured) => context.emit(structured, diagnosis),
         None => show::show(context, diagnosis),

@@ -6,14 +6,16 @@
 //! is about files (`inspect`, `ca-hash`, `kubeconfig`) follows it only when hosts are asked for by name.
 
 mod apply;
+mod carry;
 mod clocks;
+pub mod connect;
 mod doctor;
 pub mod document;
 mod fan_out;
 mod looking;
 mod progress;
 mod reach;
-mod renew;
+// mod renew;
 mod results;
 mod status;
 mod status_rows;
@@ -27,7 +29,7 @@ use kubepki_fleet::session::SessionError;
 
 pub use looking::{Looked, look_at_all};
 pub use progress::Voices;
-pub use reach::Connector;
+pub use reach::Reach;
 
 /// Runs a verb on the hosts of a cluster document; `None` when it is about this host alone.
 pub fn run(context: &Context, command: &Command) -> Option<Result<ExitCode, CliError>> {
@@ -49,7 +51,7 @@ fn on(
     Some(match command {
         Command::Status(args) => status::run(context, hosts, args),
         Command::Doctor(args) => doctor::run(context, hosts, args),
-        Command::Renew(args) => renew::run(context, hosts, args),
+        //Command::Renew(args) => renew::run(context, hosts, args),
         Command::Apply(args) => return apply::run(context, hosts, args).transpose(),
         Command::Undo(_) => fan_out::run(context, hosts, Some("Undo the last run on")),
         Command::Restore(_) => fan_out::run(context, hosts, Some("Restore files from backups on")),
@@ -86,7 +88,10 @@ fn is_about_hosts(context: &Context, command: &Command) -> bool {
 
 /// What a host said, as an error of this program.
 pub fn session_error(host: &str, error: &SessionError) -> CliError {
-    let shown = CliError::new(error.code.clone(), format_args!("{host}: {}", error.message));
+    let shown = CliError::new(
+        error.code.clone(),
+        format_args!("{host}: {}", error.message),
+    );
     let shown = error.details.iter().fold(shown, |shown, (label, value)| {
         // Labels of this program are constants; those of hosts are said with their value.
         shown.detail("evidence", format_args!("{label}: {value}"))

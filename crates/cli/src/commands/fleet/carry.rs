@@ -1,0 +1,398 @@
+//! A cluster plan from the question to the account: what was interrupted is settled, the plan shown and
+//! confirmed, carried out on all hosts, and told host by host.
+
+use super::document::SelectedHosts;
+use super::looking::{Looked, look_at_all, request};
+use super::progress::Voices;
+use super::session_error;
+use crate::args::BackupChoice;
+use crate::commands::{backup, plan_view};
+use crate::context::Context;
+use crate::error::{API_VERSION, CliError};
+use crate::exit_code::ExitCode;
+use crate::output::{self, BAD, Cell, Column, DIM, GOOD, HEADING, NAME, Table, WARN, printable};
+use kubepki_core::plan::{ClusterPlan, Step};
+use kubepki_fleet::campaign::{
+    Campaign, CampaignOptions, CampaignOutcome, HostFacts, HostOutcome, HostState,
+    KnownCertificates, Patience, Sessions, settle,
+};
+use kubepki_fleet::session::InterruptedRun;
+use serde::Serialize;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+/// For one question where nothing that runs is asked.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What carrying out needs beside the plan.
+pub struct Undertaking<'a> {
+    /// The selected hosts.
+    pub hosts: &'a SelectedHosts,
+    /// How they are reached.
+    pub sessions: &'a Sessions<'a>,
+    /// `--ca-dir`.
+    pub ca_dir: &'a Path,
+    /// How old files are saved.
+    pub backup: &'a BackupChoice,
+}
+
+impl<'a> Undertaking<'a> {
+    /// On these hosts.
+    pub fn new(
+        hosts: &'a SelectedHosts,
+        sessions: &'a Sessions<'a>,
+        ca_dir: &'a Path,
+        backup: &'a BackupChoice,
+    ) -> Self {
+        Self {
+            hosts,
+            sessions,
+            ca_dir,
+            backup,
+        }
+    }
+
+    /// Looks at every selected host.
+    pub fn look(&self, context: &Context) -> Result<Vec<Looked>, CliError> {
+        let request = request(self.ca_dir, false, TIMEOUT);
+        look_at_all(context, self.hosts, self.sessions, &request)
+    }
+
+    /// Looks at every selected host, after what was interrupted on any of them has been settled: a plan
+    /// made of a half-changed host would be wrong. All of them have to be seen.
+    pub fn look_at_settled(&self, context: &Context) -> Result<Vec<Looked>, CliError> {
+        let looked = self.look(context)?;
+        all_seen(&looked)?;
+        let runs = interrupted(&looked);
+        if runs.is_empty() {
+            return Ok(looked);
+        }
+        self.settle(context, &runs)?;
+        let looked = self.look(context)?;
+        all_seen(&looked)?;
+        refuse_interrupted(&looked)?;
+        Ok(looked)
+    }
+
+    /// Finishes interrupted runs or takes them back, after saying so and asking.
+    pub fn settle(
+        &self,
+        context: &Context,
+        runs: &[(String, InterruptedRun)],
+    ) -> Result<(), CliError> {
+        for (host, run) in runs {
+            let way = if run.goes_forward {
+                "finished"
+            } else {
+                "taken back"
+            };
+            context.note(format_args!(
+                "{NAME}{host}{NAME:#}: run {} (`{}`, begun {}) was interrupted while {}; it can be {way}",
+                run.id, run.verb, run.started_at, run.stage
+            ));
+        }
+        if !context.confirm("Settle what was interrupted first?")? {
+            return Err(CliError::new(
+                "interrupted-run",
+                "interrupted runs must be settled before anything else is changed",
+            )
+            .hint(SETTLE));
+        }
+        let voices = Voices::new(context, runs.iter().map(|(host, _)| host.as_str()));
+        let settled = settle(
+            self.sessions,
+            runs,
+            self.ca_dir,
+            self.hosts.max_parallel,
+            &voices,
+        );
+        for settlement in settled {
+            let report = settlement
+                .result
+                .map_err(|error| session_error(&settlement.host, &error))?;
+            if let Some(report) = report.filter(|report| !report.verified) {
+                return Err(CliError::new(
+                    "not-verified",
+                    format!(
+                        "{}: the files of the interrupted run are in place, but the host does not use all of them yet",
+                        settlement.host
+                    ),
+                )
+                .detail("failed", report.failed.join("\n"))
+                .hint(format!(
+                    "`kubepki undo --hosts {}` brings the old files back",
+                    settlement.host
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows a plan, asks, carries it out and tells.
+    pub fn propose(
+        &self,
+        context: &Context,
+        looked: &[Looked],
+        plan: &ClusterPlan,
+    ) -> Result<ExitCode, CliError> {
+        if !self.backup.no_backup {
+            // A recipient that is none is told before anything is made.
+            backup::protection(&self.backup.backup_recipient)?;
+        }
+        plan_view::show_cluster(context, plan)?;
+        if !context.confirm("Carry out this plan?")? {
+            context.note("nothing was changed");
+            return Ok(ExitCode::Fine);
+        }
+        let outcome = self.carry_out(context, looked, plan, Patience::default());
+        tell(context, plan, &outcome)
+    }
+
+    /// Carries a plan out, as far as it goes, and says what happens.
+    pub fn carry_out(
+        &self,
+        context: &Context,
+        looked: &[Looked],
+        plan: &ClusterPlan,
+        patience: Patience,
+    ) -> CampaignOutcome {
+        let seen = looked
+            .iter()
+            .filter_map(|looked| Some((looked.host.as_str(), looked.seen.as_ref().ok()?)));
+        let facts: Vec<HostFacts> = seen
+            .clone()
+            .map(|(host, seen)| HostFacts::of(host, &seen.look.inventory))
+            .collect();
+        let certificates = KnownCertificates::of(plan, seen.map(|(_, seen)| &seen.look.inventory));
+        let options = CampaignOptions {
+            max_parallel: self.hosts.max_parallel,
+            pki_folder: self.ca_dir.to_owned(),
+            backup: !self.backup.no_backup,
+            backup_recipients: self.backup.backup_recipient.clone(),
+            patience,
+        };
+        let voices = Voices::new(context, plan.hosts());
+        Campaign {
+            plan,
+            hosts: &facts,
+            certificates: &certificates,
+            sessions: self.sessions,
+            options: &options,
+            progress: &voices,
+        }
+        .carry_out()
+    }
+}
+
+const SETTLE: &str = "`kubepki renew` finishes them or takes them back, `kubepki undo` undoes them";
+
+/// The runs that were interrupted.
+pub fn interrupted(looked: &[Looked]) -> Vec<(String, InterruptedRun)> {
+    let seen = looked.iter().filter_map(|looked| {
+        let run = looked.seen.as_ref().ok()?.look.interrupted.clone()?;
+        Some((looked.host.clone(), run))
+    });
+    seen.collect()
+}
+
+/// For what changes nothing.
+pub fn refuse_interrupted(looked: &[Looked]) -> Result<(), CliError> {
+    let runs = interrupted(looked);
+    if runs.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<String> = runs
+        .iter()
+        .map(|(host, run)| format!("{host}: run {} while {}", run.id, run.stage))
+        .collect();
+    Err(CliError::new(
+        "interrupted-run",
+        format!("runs were interrupted on {} of the hosts", runs.len()),
+    )
+    .detail("interrupted", told.join("\n"))
+    .hint(SETTLE))
+}
+
+/// Refuses when a host was not seen: what is not known of it cannot be planned.
+pub fn all_seen(looked: &[Looked]) -> Result<(), CliError> {
+    let unseen: Vec<(&str, &kubepki_fleet::session::SessionError)> = looked
+        .iter()
+        .filter_map(|looked| Some((looked.host.as_str(), looked.seen.as_ref().err()?)))
+        .collect();
+    let [(first, error), rest @ ..] = unseen.as_slice() else {
+        return Ok(());
+    };
+    if rest.is_empty() {
+        return Err(session_error(first, error).hint(without(error.hint.as_deref(), &[first])));
+    }
+    let told: Vec<String> = unseen
+        .iter()
+        .map(|(host, error)| format!("{host}: {error}"))
+        .collect();
+    let names: Vec<&str> = unseen.iter().map(|(host, _)| *host).collect();
+    Err(CliError::new(
+        "hosts-not-seen",
+        format!(
+            "{} of {} hosts could not be looked at",
+            unseen.len(),
+            looked.len()
+        ),
+    )
+    .detail("not seen", told.join("\n"))
+    .hint(without(None, &names)))
+}
+
+fn without(hint: Option<&str>, hosts: &[&str]) -> String {
+    let names: Vec<String> = hosts.iter().map(|host| format!("!{host}")).collect();
+    let leave_out = format!(
+        "nothing was changed; leave them out with --hosts '{}'",
+        names.join(",")
+    );
+    match hint {
+        Some(hint) => format!("{hint}; {leave_out}"),
+        None => leave_out,
+    }
+}
+
+/// What `-o json` shows of a campaign.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClusterRunResult<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    plan: &'a ClusterPlan,
+    done: bool,
+    #[serde(flatten)]
+    outcome: &'a CampaignOutcome,
+    how_to_go_on: Vec<String>,
+}
+
+/// Tells what came of a campaign, host by host; what stopped it is the error that the verb ends with.
+pub fn tell(
+    context: &Context,
+    plan: &ClusterPlan,
+    outcome: &CampaignOutcome,
+) -> Result<ExitCode, CliError> {
+    match context.structured() {
+        Some(structured) => context.emit(
+            structured,
+            &ClusterRunResult {
+                api_version: API_VERSION,
+                kind: "ClusterRunResult",
+                plan,
+                done: outcome.is_done(),
+                outcome,
+                how_to_go_on: outcome.how_to_go_on(),
+            },
+        )?,
+        None => show(context, plan, outcome)?,
+    }
+    if outcome.is_done() {
+        if outcome
+            .hosts
+            .iter()
+            .any(|host| host.runs.iter().any(|run| run.backup.is_some()))
+        {
+            context.note(
+                "\nthe old files are in /var/lib/kubepki/backups of each host; `kubepki undo` brings them back",
+            );
+        }
+        return Ok(in_full(plan));
+    }
+    let (code, reason) = match &outcome.stopped {
+        Some(stopped) => (
+            stopped.code,
+            format!("stopped in stage {}: {}", stopped.stage, stopped.reason),
+        ),
+        None => ("not-done", "not everything was done".to_owned()),
+    };
+    let count = |state| outcome.in_state(state).count();
+    let mut error = CliError::new(code, reason).detail(
+        "hosts",
+        format!(
+            "{} done, {} partly, {} failed, {} not begun",
+            count(HostState::Done),
+            count(HostState::Partly),
+            count(HostState::Failed),
+            count(HostState::NotBegun)
+        ),
+    );
+    for host in outcome.in_state(HostState::Failed) {
+        for (label, value) in host.error.iter().flat_map(|error| &error.details) {
+            error = error.detail("evidence", format_args!("{}: {label}: {value}", host.host));
+        }
+    }
+    Err(error.hint(outcome.how_to_go_on().join("; ")))
+}
+
+/// Not everything that was asked for could be planned: that is told by the exit code as well.
+pub fn in_full(plan: &ClusterPlan) -> ExitCode {
+    let plans = plan
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.steps)
+        .filter_map(|step| match step {
+            Step::Carry { plan, .. } => Some(plan),
+            Step::Halt { .. } | Step::Start { .. } => None,
+        });
+    let mut left_out = plans.flat_map(|plan| plan.left_out());
+    match left_out.next() {
+        Some(_) => ExitCode::Failed,
+        None => ExitCode::Fine,
+    }
+}
+
+fn show(context: &Context, plan: &ClusterPlan, outcome: &CampaignOutcome) -> Result<(), CliError> {
+    let mut stdout = context.stdout();
+    let rows: Vec<Vec<Cell>> = outcome.hosts.iter().map(row).collect();
+    writeln!(stdout, "\n{HEADING}Plan {}{HEADING:#}", plan.id)?;
+    let columns = vec![
+        Column::fixed("HOST"),
+        Column::fixed("STATE"),
+        Column::fixed("STEPS"),
+        Column::fixed("FILES"),
+        Column::shrinking("RUNS", 20),
+    ];
+    Table::new(columns, output::terminal_width()).write(&mut stdout, &rows)?;
+    for host in &outcome.hosts {
+        for left in host.runs.iter().flat_map(|run| &run.left_alone) {
+            writeln!(
+                stdout,
+                "{DIM}left{DIM:#} {}: {}",
+                host.host,
+                printable(left)
+            )?;
+        }
+        for run in host.runs.iter().filter(|run| run.verified.is_none()) {
+            writeln!(
+                stdout,
+                "{WARN}not told{WARN:#} {}: stage {} was over when the host answered again; `kubepki doctor` shows whether all is well",
+                host.host, run.stage
+            )?;
+        }
+    }
+    Ok(stdout.flush()?)
+}
+
+fn row(host: &HostOutcome) -> Vec<Cell> {
+    let (style, word) = match host.state {
+        HostState::Done => (GOOD, "done"),
+        HostState::Partly => (WARN, "partly done"),
+        HostState::Failed => (BAD, "FAILED"),
+        HostState::NotBegun => (DIM, "not begun"),
+    };
+    let files: usize = host.runs.iter().map(|run| run.written.len()).sum();
+    let runs: Vec<&str> = host
+        .runs
+        .iter()
+        .map(|run| run.run.as_deref().unwrap_or("(not told)"))
+        .collect();
+    vec![
+        Cell::styled(&host.host, NAME),
+        Cell::styled(word, style),
+        Cell::new(format!("{}/{}", host.steps_done, host.steps)),
+        Cell::new(files.to_string()),
+        Cell::styled(runs.join(", "), DIM),
+    ]
+}

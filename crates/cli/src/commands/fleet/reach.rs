@@ -1,0 +1,55 @@
+//! The hosts of a document as a campaign knows them: by name.
+
+use super::connect::Connector;
+use super::document::SelectedHosts;
+use kubepki_core::cluster_document::ClusterHost;
+use kubepki_fleet::campaign::{Connect, Sessions};
+use kubepki_fleet::session::{HostSession, SessionError};
+
+/// Sessions that are held open while nobody uses them: enough for the clusters that most have, and no
+/// burden for those with a thousand nodes.
+const KEPT: usize = 48;
+
+/// Makes sessions with selected hosts.
+pub struct Reach<'a> {
+    hosts: &'a [ClusterHost],
+    connector: Connector,
+}
+
+impl<'a> Reach<'a> {
+    /// Of these hosts, with the `ssh` that the user chose.
+    pub fn new(hosts: &'a SelectedHosts) -> Self {
+        Self {
+            hosts: &hosts.hosts,
+            connector: Connector::new(hosts.ssh_command.clone()),
+        }
+    }
+
+    /// How programs are started on hosts.
+    pub fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// Sessions of which some are kept open, for what comes back to a host.
+    pub fn kept(&self) -> Sessions<'_> {
+        Sessions::new(self, KEPT)
+    }
+
+    /// Sessions that end with their question: for a look at every host and nothing more.
+    pub fn once(&self) -> Sessions<'_> {
+        Sessions::new(self, 0)
+    }
+}
+
+impl Connect for Reach<'_> {
+    fn connect(&self, host: &str) -> Result<Box<dyn HostSession>, SessionError> {
+        match self.hosts.iter().find(|known| known.name == host) {
+            Some(known) => self.connector.connect(known),
+            None => Err(SessionError::new(
+                "host-not-selected",
+                "it is needed and not among the selected hosts",
+            )
+            .hint("select it too, with --hosts")),
+        }
+    }
+}
