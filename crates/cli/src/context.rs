@@ -8,7 +8,8 @@ use crate::output::{self, Progress, Structured};
 use anstream::AutoStream;
 use jiff::Timestamp;
 use kubepki_adapters::host::LocalHost;
-use kubepki_engine::ports::{HostError, HostErrorKind};
+use kubepki_engine::ports::HostError;
+use kubepki_fleet::session::SessionError;
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -181,24 +182,5 @@ fn now() -> Timestamp {
 
 /// Shows an error of the host with a hint where one is known. Not a `From`: most verbs know more.
 pub fn host_error(error: &HostError) -> CliError {
-    let (code, hint) = match error.kind {
-        HostErrorKind::NotFound => ("not-found", None),
-        HostErrorKind::PermissionDenied => ("permission-denied", Some("run it as root")),
-        HostErrorKind::ReadOnlyFilesystem => (
-            "read-only-filesystem",
-            Some("mount this file system read-write first"),
-        ),
-        HostErrorKind::NoSpace => ("no-space", Some("make room on this file system first")),
-        HostErrorKind::WrongKind => ("wrong-kind", None),
-        HostErrorKind::AlreadyExists => ("already-exists", None),
-        HostErrorKind::TooLarge => ("too-large", None),
-        HostErrorKind::CrossesDevices => ("crosses-devices", None),
-        HostErrorKind::Locked => ("locked", Some("wait until the other run has ended")),
-        HostErrorKind::Other => ("host-failed", None),
-    };
-    let shown = CliError::new(code, error).location(error.path.display());
-    match hint {
-        Some(hint) => shown.hint(hint),
-        None => shown,
-    }
+    SessionError::from(error).into()
 }

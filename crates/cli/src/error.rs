@@ -14,7 +14,9 @@
 //! standard output carries only what was asked for.
 
 use crate::exit_code::ExitCode;
+use kubepki_fleet::session::SessionError;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
@@ -26,7 +28,7 @@ pub const API_VERSION: &str = "kubepki.dev/v1alpha1";
 pub struct CliError {
     code: String,
     message: String,
-    details: Vec<(&'static str, String)>,
+    details: Vec<(Cow<'static, str>, String)>,
     hint: Option<String>,
     exit_code: ExitCode,
 }
@@ -55,14 +57,15 @@ impl CliError {
     /// Says where it happened: a path, an endpoint, an object. The last word counts: whoever knows
     /// how the user called it says it last.
     pub fn location(mut self, location: impl fmt::Display) -> Self {
-        self.details.retain(|(label, _)| *label != "location");
-        self.details.insert(0, ("location", location.to_string()));
+        self.details.retain(|(label, _)| label != LOCATION);
+        self.details
+            .insert(0, (LOCATION.into(), location.to_string()));
         self
     }
 
     /// Adds a piece of evidence, e.g. `expected` or `found`.
-    pub fn detail(mut self, label: &'static str, value: impl fmt::Display) -> Self {
-        self.details.push((label, value.to_string()));
+    pub fn detail(mut self, label: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
+        self.details.push((label.into(), value.to_string()));
         self
     }
 
@@ -109,7 +112,7 @@ impl CliError {
         let found = |label: &str| {
             self.details
                 .iter()
-                .find(|(name, _)| *name == label)
+                .find(|(name, _)| name == label)
                 .map(|(_, value)| value.as_str())
         };
         ErrorObject {
@@ -117,11 +120,11 @@ impl CliError {
             kind: "Error",
             code: &self.code,
             message: &self.message,
-            location: found("location"),
+            location: found(LOCATION),
             details: self
                 .details
                 .iter()
-                .filter(|(name, _)| *name != "location")
+                .filter(|(name, _)| name != LOCATION)
                 .map(|(label, value)| Detail { label, value })
                 .collect(),
             hint: self.hint.as_deref(),
@@ -129,7 +132,27 @@ impl CliError {
     }
 }
 
+const LOCATION: &str = "location";
+
 const BROKEN_PIPE: &str = "broken-pipe";
+
+/// What a host refused, as its session put it into words.
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
+        let mut shown = Self::new(error.code, error.message);
+        for (label, value) in error.details {
+            shown = if label == LOCATION {
+                shown.location(value)
+            } else {
+                shown.detail(label, value)
+            };
+        }
+        match error.hint {
+            Some(hint) => shown.hint(hint),
+            None => shown,
+        }
+    }
+}
 
 /// Only failures of our own output reach this conversion; reading goes through the host's port.
 impl From<io::Error> for CliError {

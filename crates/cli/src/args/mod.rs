@@ -4,6 +4,7 @@
 //! [`Command`] below and one arm in `commands::run`. The first line of a doc comment is shown by
 //! `-h`, the rest by `--help` and in the man page; a test refuses flags without help.
 
+mod agent;
 mod api;
 mod ca_hash;
 mod completions;
@@ -12,6 +13,7 @@ mod doctor;
 mod explain;
 mod fleet;
 mod global;
+mod hosts;
 mod init;
 mod inspect;
 mod kubeconfig;
@@ -22,6 +24,7 @@ mod status;
 mod undo;
 pub mod values;
 
+pub use agent::AgentArgs;
 pub use api::ApiChoice;
 pub use ca_hash::CaHashArgs;
 pub use completions::{CompletionShell, CompletionsArgs};
@@ -30,6 +33,7 @@ pub use doctor::{DoctorArgs, EndpointChoice};
 pub use explain::ExplainArgs;
 pub use fleet::FleetArgs;
 pub use global::{ColorWhen, GlobalArgs, OutputFormat};
+pub use hosts::{HostsArgs, HostsDiscoverArgs, HostsListArgs, HostsSource, HostsVerb};
 pub use init::InitArgs;
 pub use inspect::InspectArgs;
 pub use kubeconfig::KubeconfigArgs;
@@ -106,6 +110,13 @@ pub enum Command {
     Inspect(InspectArgs),
     #[command(about = "Print the hash that `kubeadm join --discovery-token-ca-cert-hash` takes")]
     CaHash(CaHashArgs),
+    #[command(about = "Write down the hosts of a cluster, show them, and see whether each answers")]
+    Hosts(HostsArgs),
+    #[command(
+        about = "Answer another kubepki over standard input and output",
+        hide = true
+    )]
+    Agent(AgentArgs),
     #[command(about = "Print a completion script for a shell")]
     Completions(CompletionsArgs),
     #[command(about = "Print or write the man pages")]

@@ -3,15 +3,16 @@
 use super::wiring::{self, Outside, Talk};
 use super::{backup, plan_view};
 use crate::args::BackupChoice;
-use crate::context::{Context, host_error};
+use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::{BAD, DIM, GOOD};
 use kubepki_core::model::Inventory;
 use kubepki_core::plan::Plan;
-use kubepki_engine::apply::backup::{BackupError, Protection};
+use kubepki_engine::apply::backup::Protection;
 use kubepki_engine::apply::{self, ApplyError, Interrupted, Stage};
 use kubepki_engine::execute::{self, ExecuteError, Execution, Outcome, Settled, resume};
+use kubepki_fleet::session::SessionError;
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -270,64 +271,17 @@ fn not_verified(outcome: &Outcome) -> CliError {
 
 /// An error of a run, with what to do about it.
 pub fn failed(error: &ExecuteError) -> CliError {
-    match error {
-        ExecuteError::Apply(error) => apply_failed(error),
-        ExecuteError::Host(error) | ExecuteError::Backup(BackupError::Host(error)) => {
-            host_error(error)
-        }
-        ExecuteError::WorldChanged { .. } => {
-            CliError::new(error.code(), error).hint("make a new plan")
-        }
-        ExecuteError::TakeUp(take_up) => {
-            let shown = CliError::new(error.code(), take_up);
-            let log = take_up.log();
-            let shown = if log.is_empty() {
-                shown
-            } else {
-                shown.detail("last log", log.join("\n"))
-            };
-            let next = "the new files are in place: run it again to carry on, or `kubepki undo` to go back";
-            shown.hint(match take_up.hint() {
-                Some(hint) => format!("{hint}; {next}"),
-                None => next.to_owned(),
-            })
-        }
-        other => CliError::new(other.code(), other),
-    }
+    SessionError::from(error).into()
 }
 
 /// An error of the change itself, with what to do about it.
 pub fn apply_failed(error: &ApplyError) -> CliError {
-    match error {
-        ApplyError::Host(source) => host_error(source),
-        // The host's word for it, and that all is as it was.
-        ApplyError::TakenBack { source } => host_error(source).saying(error),
-        ApplyError::HalfDone { source, .. } => host_error(source)
-            .saying(error)
-            .hint("then run it again: the journal knows what is missing"),
-        ApplyError::Locked { .. } => {
-            CliError::new(error.code(), error).hint("wait until the other run has ended")
-        }
-        ApplyError::ChangedMeanwhile { .. } => {
-            CliError::new(error.code(), error).hint("run it again: the plan is made anew")
-        }
-        ApplyError::Journal { path, .. } => CliError::new(error.code(), error).hint(format_args!(
-            "nothing is changed while it cannot be read; where it does not matter, move {} away",
-            path.display()
-        )),
-        _ => CliError::new(error.code(), error),
-    }
+    SessionError::from(error).into()
 }
 
 /// An interrupted run that cannot be finished can still be undone.
 fn unsettled(error: &ExecuteError) -> CliError {
-    match error {
-        ExecuteError::Apply(
-            stuck @ (ApplyError::CannotFinish { .. } | ApplyError::ChangedMeanwhile { .. }),
-        ) => CliError::new(stuck.code(), stuck)
-            .hint("`kubepki undo` brings the old files back from the backup"),
-        _ => failed(error),
-    }
+    kubepki_fleet::local::unsettled(error).into()
 }
 
 /// Shows a plan, asks, and carries it out.

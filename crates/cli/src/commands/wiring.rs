@@ -7,14 +7,16 @@ use kubepki_adapters::clock::SystemClock;
 use kubepki_adapters::cri::CriContainers;
 use kubepki_adapters::host::LocalHost;
 use kubepki_adapters::host::services::LocalServices;
-use kubepki_adapters::kube::KubeClient;
+use kubepki_adapters::kube::{ClusterClient, KubeClient};
 use kubepki_adapters::tls::RustlsProbe;
 use kubepki_core::model::Inventory;
 use kubepki_engine::apply::backup::Unlock;
 use kubepki_engine::discover::{DiscoverOptions, discover};
 use kubepki_engine::ports::{
-    Clock, Containers, HostRead, HostWrite, Ports, Progress, ServiceControl,
+    Clock, ClusterError, ClusterRead, Containers, HostRead, HostWrite, Ports, Progress,
+    ServiceControl,
 };
+use kubepki_fleet::local;
 use kubepki_sealed::Sealed;
 use std::path::Path;
 use std::sync::Mutex;
@@ -87,6 +89,26 @@ impl Outside {
             kube: &self.kube,
             clock: &self.clock,
         }
+    }
+}
+
+impl local::Outside for Outside {
+    fn ports(&self) -> Ports<'_> {
+        Self::ports(self)
+    }
+
+    fn cluster(
+        &self,
+        kubeconfig: &Sealed,
+        folder: &Path,
+        server: Option<&str>,
+    ) -> Result<Box<dyn ClusterRead>, ClusterError> {
+        let client = ClusterClient::new(kubeconfig, folder, server)?;
+        Ok(Box::new(client))
+    }
+
+    fn chance(&self) -> [u8; 4] {
+        chance()
     }
 }
 

@@ -1,15 +1,17 @@
 //! A plan carried out on this host, requests signed for others, an interrupted run settled.
 
+use super::failure::unsettled;
 use super::{LocalSession, Outside};
 use crate::session::{
     CarryReport, CarryRequest, IssuedCertificate, PreparedRequest, SessionError, SigningOrder,
 };
-use kubepki_core::plan::{Plan, Signer};
+use kubepki_core::plan::Plan;
+use kubepki_engine::apply;
 use kubepki_engine::apply::backup::{Protection, Unlock};
-use kubepki_engine::apply::{self, ApplyError};
-use kubepki_engine::execute::{self, ExecuteError, Execution, Outcome, Settled};
+use kubepki_engine::execute::{self, Brought, Execution, Order, Outcome, Settled};
 use kubepki_engine::ports::Progress;
 use kubepki_engine::take_up::{How, TakenUp};
+use kubepki_x509::{Certificate, pem};
 use std::path::Path;
 
 impl<O: Outside> LocalSession<O> {
@@ -23,16 +25,13 @@ impl<O: Outside> LocalSession<O> {
         let protection = protection(request)?;
         let inventory = self.discover(&request.pki_folder)?;
         self.bounds.check(self.outside.ports().host, plan)?;
-        if let Some(issuance) = plan.issuances.iter().find(|issuance| {
-            matches!(
-                issuance.signer,
-                Signer::Elsewhere { .. } | Signer::Given { .. }
-            )
-        }) {
-            return Err(not_yet(&issuance.name));
-        }
+        let brought = Brought {
+            certificates: certificates(&request.brought)?,
+            // Used up by this run: were it to fail, new keys are made for new requests.
+            prepared: self.prepared.remove(&plan.id),
+        };
         let execution = self.execution(protection, progress);
-        let outcome = execute::execute(&execution, &inventory, plan)
+        let outcome = execute::execute_brought(&execution, &inventory, plan, brought)
             .map_err(|error| SessionError::from(&error))?;
         Ok(report(outcome))
     }
@@ -44,14 +43,17 @@ impl<O: Outside> LocalSession<O> {
         unedited(plan)?;
         self.current()?;
         self.bounds.check(self.outside.ports().host, plan)?;
-        let elsewhere = plan
-            .issuances
-            .iter()
-            .find(|issuance| matches!(issuance.signer, Signer::Elsewhere { .. }));
-        match elsewhere {
-            Some(issuance) => Err(not_yet(&issuance.name)),
-            None => Ok(Vec::new()),
-        }
+        let host = self.outside.ports().host;
+        let prepared = execute::prepare(host, plan).map_err(|error| SessionError::from(&error))?;
+        let requests = prepared.requests().into_iter();
+        let requests = requests
+            .map(|(name, request)| PreparedRequest {
+                name,
+                request_pem: request.to_pem(),
+            })
+            .collect();
+        self.prepared.insert(plan.id.clone(), prepared);
+        Ok(requests)
     }
 
     pub(super) fn sign_orders(
@@ -62,10 +64,18 @@ impl<O: Outside> LocalSession<O> {
         for order in orders {
             self.bounds.check_order(order)?;
         }
-        match orders.first() {
-            Some(order) => Err(not_yet(&order.issuance.name)),
-            None => Ok(Vec::new()),
-        }
+        let orders: Vec<Order> = orders
+            .iter()
+            .map(|order| Order {
+                host: order.host.clone(),
+                issuance: order.issuance.clone(),
+                old_certificate_pem: order.old_certificate_pem.clone(),
+                request_pem: order.request_pem.clone(),
+            })
+            .collect();
+        let signed = execute::sign(self.outside.ports().host, &orders)
+            .map_err(|error| SessionError::from(&error))?;
+        Ok(issued(signed))
     }
 
     pub(super) fn settle_interrupted(
@@ -80,13 +90,7 @@ impl<O: Outside> LocalSession<O> {
             return Ok(None);
         };
         let execution = self.execution(None, progress);
-        let settled = execute::resume(&execution, &found).map_err(|error| match &error {
-            ExecuteError::Apply(
-                stuck @ (ApplyError::CannotFinish { .. } | ApplyError::ChangedMeanwhile { .. }),
-            ) => SessionError::new(stuck.code(), stuck)
-                .hint("`kubepki undo` brings the old files back from the backup"),
-            _ => SessionError::from(&error),
-        })?;
+        let settled = execute::resume(&execution, &found).map_err(|error| unsettled(&error))?;
         Ok(Some(match settled {
             Settled::Finished(outcome) => report(*outcome),
             Settled::RolledBack | Settled::Closed => CarryReport {
@@ -119,11 +123,31 @@ impl<O: Outside> LocalSession<O> {
     }
 }
 
-fn not_yet(name: &str) -> SessionError {
-    SessionError::new(
-        "not-supported",
-        format_args!("{name} is signed on another host, which this agent cannot do yet"),
-    )
+fn issued(chains: Vec<(String, Vec<Certificate>)>) -> Vec<IssuedCertificate> {
+    let chains = chains.into_iter();
+    chains
+        .map(|(name, chain)| IssuedCertificate {
+            name,
+            chain_pem: chain.iter().map(Certificate::to_pem).collect(),
+        })
+        .collect()
+}
+
+fn certificates(
+    brought: &[IssuedCertificate],
+) -> Result<Vec<(String, Vec<Certificate>)>, SessionError> {
+    let brought = brought.iter();
+    brought
+        .map(|of| {
+            let chain = pem::certificates(of.chain_pem.as_bytes()).map_err(|error| {
+                SessionError::new(
+                    "format",
+                    format_args!("what was brought for {}: {error}", of.name),
+                )
+            })?;
+            Ok((of.name.clone(), chain))
+        })
+        .collect()
 }
 
 /// The id is what keys and journals know a plan by.
@@ -173,7 +197,7 @@ fn report(outcome: Outcome) -> CarryReport {
         run: outcome.id.to_string(),
         backup: outcome.backup,
         written: outcome.written,
-        issued: Vec::new(),
+        issued: issued(outcome.issued),
         components: outcome.taken_up.iter().map(in_words).collect(),
         left_alone: outcome.left_alone,
         verified,

@@ -11,6 +11,17 @@ use kubepki_engine::take_up::TakeUpError;
 /// The name under which a detail holds a path, shown first.
 pub const LOCATION: &str = "location";
 
+/// An interrupted run that cannot be finished can still be undone.
+pub fn unsettled(error: &ExecuteError) -> SessionError {
+    match error {
+        ExecuteError::Apply(
+            stuck @ (ApplyError::CannotFinish { .. } | ApplyError::ChangedMeanwhile { .. }),
+        ) => SessionError::new(stuck.code(), stuck)
+            .hint("`kubepki undo` brings the old files back from the backup"),
+        other => other.into(),
+    }
+}
+
 impl From<&HostError> for SessionError {
     fn from(error: &HostError) -> Self {
         let (code, hint) = match error.kind {

@@ -15,6 +15,7 @@ mod halt;
 mod look;
 
 pub use bounds::{Bounds, OutsideDiscovery};
+pub use failure::unsettled;
 
 use crate::protocol::PROTOCOL;
 use crate::session::{
@@ -24,8 +25,10 @@ use crate::session::{
 use kubepki_core::model::{ComponentKind, Inventory};
 use kubepki_core::plan::Plan;
 use kubepki_engine::discover::{DiscoverOptions, discover, host_name};
+use kubepki_engine::execute::Prepared;
 use kubepki_engine::ports::{ClusterError, ClusterRead, Ports, Progress};
 use kubepki_sealed::Sealed;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What a session needs of the program around it.
@@ -53,6 +56,8 @@ pub struct LocalSession<O> {
     bounds: Bounds,
     /// The folder that the last request named.
     options: DiscoverOptions,
+    /// Keys that wait for their certificates, by the ids of their plans. They end with the session.
+    prepared: BTreeMap<String, Prepared>,
 }
 
 impl<O: Outside> LocalSession<O> {
@@ -75,6 +80,7 @@ impl<O: Outside> LocalSession<O> {
             hello,
             bounds: Bounds::default(),
             options: DiscoverOptions::default(),
+            prepared: BTreeMap::new(),
         })
     }
 
