@@ -4,17 +4,15 @@
 //! Host keys are read from the hosts' own files, so nothing has to be accepted on first use.
 //! Formats: ssh_config(5), sshd(8) "SSH_KNOWN_HOSTS FILE FORMAT".
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::cluster::Cluster;
 use crate::host::Host;
 use crate::layers;
-use crate::tool::{Output, Tool, find_in_path, search_path};
+use crate::tool::{Output, Tool};
 
 /// The file of the host key that `ssh` asks for first.
 const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key.pub";
@@ -42,7 +40,6 @@ impl Cluster {
             configuration(&hosts, &key, &access.known_hosts()),
         )?;
         fs_err::write(access.cluster_document(), document(self.name(), &hosts))?;
-        access.write_program()?;
         Ok(access)
     }
 }
@@ -63,17 +60,9 @@ impl SshAccess {
         self.folder.join("kubepki.yaml")
     }
 
-    /// A folder for the front of `PATH`: an `ssh` that has read [`SshAccess::config`].
-    pub fn program_folder(&self) -> PathBuf {
-        self.folder.join("bin")
-    }
-
-    /// `PATH` with that `ssh` first.
-    pub fn search_path(&self) -> OsString {
-        let mut path = self.program_folder().into_os_string();
-        path.push(":");
-        path.push(search_path());
-        path
+    /// For `KUBEPKI_SSH_COMMAND`: an `ssh` that has read [`SshAccess::config`].
+    pub fn command(&self) -> String {
+        format!("ssh -F {}", quoted(&self.config()))
     }
 
     /// Runs a command on a host by SSH, whatever its exit status.
@@ -105,29 +94,10 @@ impl SshAccess {
             .arg("--cluster")
             .arg(self.cluster_document())
             .args(arguments)
-            .env("PATH", self.search_path())
+            .env("KUBEPKI_SSH_COMMAND", self.command())
             .env("XDG_STATE_HOME", self.folder.join("state"))
             .env("XDG_CACHE_HOME", self.folder.join("cache"))
             .env("XDG_CONFIG_HOME", self.folder.join("config.d")))
-    }
-
-    /// `ssh` takes no configuration file from the environment.
-    fn write_program(&self) -> Result<()> {
-        let real = find_in_path("ssh").context("no ssh on this machine")?;
-        let program = self.program_folder().join("ssh");
-        fs_err::create_dir_all(self.program_folder())?;
-        fs_err::write(
-            &program,
-            format!(
-                "#!/bin/sh\nexec {} -F {} \"$@\"\n",
-                quoted(&real),
-                quoted(&self.config())
-            ),
-        )?;
-        Ok(fs_err::set_permissions(
-            program,
-            PermissionsExt::from_mode(0o755),
-        )?)
     }
 }
 

@@ -162,11 +162,12 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::SshConfig => {
             let access = cluster.ssh_access()?;
             println!("ssh -F {} cp1", access.config().display());
-            println!("export PATH={}:$PATH", access.program_folder().display());
+            println!("export KUBEPKI_SSH_COMMAND=\"{}\"", access.command());
             println!(
-                "kubepki --cluster {} status",
+                "export KUBEPKI_CLUSTER={}",
                 access.cluster_document().display()
             );
+            println!("kubepki status");
         }
         Command::Copy { source, target } => {
             let (host, path) = target.split_once(':').context("the target is HOST:PATH")?;
