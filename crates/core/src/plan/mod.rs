@@ -5,6 +5,7 @@
 //! (`kubepki-engine`) refuses when the files of its basis are no longer those it was made for.
 
 pub mod cluster_plan;
+pub mod cluster_renewal;
 pub mod components;
 pub mod document;
 pub mod endpoints;
@@ -14,6 +15,7 @@ pub mod renew;
 pub mod restore;
 
 pub use cluster_plan::{ClusterPlan, Gate, Pace, Stage, Step};
+pub use cluster_renewal::{ClusterOptions, HostView, plan_cluster_renewal};
 pub use document::{
     BasisFile, ComponentAction, Issuance, KeyChoice, Notice, Origin, Plan, PlanFileError,
     Restoration, Signer, TakeUp, TrustUpdate,

@@ -5,16 +5,11 @@ use super::refusal::Refusal;
 use super::request::{RenewRequest, Selection};
 use crate::assess::trust::{lacking, trust_authority};
 use crate::layouts::vendor_of_entry;
-use crate::model::{
-    Authority, ComponentKind, Entry, Holder, Inventory, KeyState, Role, RunsAs, UsedBy,
-};
+use crate::model::{Authority, ComponentKind, Entry, Holder, Inventory, Role, RunsAs, UsedBy};
 use crate::plan::components::{self, Change};
-use crate::plan::document::{
-    API_VERSION, BasisFile, Issuance, KeyChoice, Notice, Origin, Plan, Signer, TrustUpdate,
-};
-use crate::plan::lifetime::EndRule;
-use jiff::{SignedDuration, Timestamp};
-use kubepki_x509::{Certificate, ValidityState};
+use crate::plan::document::{API_VERSION, BasisFile, Issuance, Notice, Origin, Plan, TrustUpdate};
+use jiff::Timestamp;
+use kubepki_x509::Certificate;
 use std::path::{Path, PathBuf};
 
 /// A plan in the making.
@@ -216,6 +211,19 @@ impl<'a> Planner<'a> {
                 self.changed.push((name, trust.used_by.clone()));
             }
         }
+    }
+
+    /// The new end of the authority that was renewed last.
+    pub(in crate::plan) fn renewed_end(&self) -> Option<Timestamp> {
+        self.renewed_authorities.last().map(|(_, end)| *end)
+    }
+
+    /// Whether an issuance of the plan writes this bundle.
+    pub(in crate::plan) fn covers(&self, bundle: &Path) -> bool {
+        self.issuances.iter().any(|issuance| {
+            issuance.destination.path() == bundle
+                || issuance.copies.iter().any(|copy| copy == bundle)
+        })
     }
 
     pub(in crate::plan) fn finish(mut self) -> Plan {

@@ -17,6 +17,36 @@ pub enum Refusal {
         /// What there is.
         known: String,
     },
+    /// No such certificate on any of several hosts.
+    #[error("there is no certificate `{name}` on any of the {hosts} hosts; there are: {known}")]
+    UnknownAnywhere {
+        /// As asked.
+        name: String,
+        /// How many hosts were looked at.
+        hosts: usize,
+        /// What there is on them.
+        known: String,
+    },
+    /// A refusal that concerns one host of a cluster.
+    #[error("{host}: {refusal}")]
+    OnHost {
+        /// Its name in the cluster document.
+        host: String,
+        /// Why.
+        refusal: Box<Refusal>,
+    },
+    /// The certificates of most members of etcd have expired.
+    #[error(
+        "etcd would not come up host by host: certificates of {expired} have expired, {needed} of {members} members must be up at the same time"
+    )]
+    EtcdWithoutQuorum {
+        /// How many members there are.
+        members: usize,
+        /// Hosts with expired ones.
+        expired: String,
+        /// How many members a quorum needs.
+        needed: usize,
+    },
     /// A CA was named among the certificates.
     #[error("{name} is a certification authority: it is not renewed like what it signs")]
     Authority {
@@ -79,7 +109,9 @@ impl Refusal {
     /// Stable code.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::UnknownName { .. } => "unknown-certificate",
+            Self::UnknownName { .. } | Self::UnknownAnywhere { .. } => "unknown-certificate",
+            Self::OnHost { refusal, .. } => refusal.code(),
+            Self::EtcdWithoutQuorum { .. } => "etcd-without-quorum",
             Self::Authority { .. } => "is-an-authority",
             Self::NotRenewable { reason, .. } => match reason {
                 NotRenewable::ExternalAuthority { .. } => "external-ca",
@@ -94,6 +126,14 @@ impl Refusal {
             Self::KeyNotReusable { .. } => "key-not-reusable",
             Self::EmptyValidity { .. } => "empty-validity",
             Self::Lifetime(_) => "lifetime",
+        }
+    }
+
+    /// The refusal as one of a host of several.
+    pub(in crate::plan) fn on(self, host: &str) -> Self {
+        Self::OnHost {
+            host: host.to_owned(),
+            refusal: Box::new(self),
         }
     }
 
@@ -114,6 +154,14 @@ impl Refusal {
             )),
             Self::Authority { .. } => Some(
                 "an expired one is renewed with its own key by `kubepki renew all --renew-expired-ca`"
+                    .to_owned(),
+            ),
+            Self::OnHost { refusal, .. } => refusal.hint(),
+            Self::UnknownAnywhere { .. } => {
+                Some("`kubepki status` shows the names on every host".to_owned())
+            }
+            Self::EtcdWithoutQuorum { .. } => Some(
+                "`kubepki rescue` renews the files of all hosts first and then starts what is down in the cluster's order; `--no-restart` writes the files only"
                     .to_owned(),
             ),
             Self::KeyNotReusable { .. } => Some("leave out `--key reuse` to have a new key made".to_owned()),
