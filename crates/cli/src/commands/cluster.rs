@@ -4,7 +4,7 @@
 //! everything else is done all the same.
 
 use crate::args::ApiChoice;
-use crate::commands::wiring::Murmur;
+use crate::commands::wiring::{self, Murmur};
 use crate::context::{Context, host_error};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
@@ -16,7 +16,9 @@ use kubepki_core::model::cluster::{ClusterObservation, KnownKeys};
 use kubepki_core::model::{ComponentKind, Gap, Inventory, ServiceAccountKeyContents};
 use kubepki_core::plan::endpoints;
 use kubepki_engine::cluster::{ScanOptions, scan};
-use kubepki_engine::ports::{Clock, ClusterError, ClusterErrorKind, HostErrorKind, HostRead};
+use kubepki_engine::ports::{
+    Clock, ClusterError, ClusterErrorKind, ClusterRead, HostErrorKind, HostRead, ServerVersion,
+};
 use kubepki_sealed::Sealed;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -99,6 +101,49 @@ pub fn look(
         Some(error) => gap(&kubeconfig.path, &error),
         None => Gap::new(API, "no server to ask"),
     }))
+}
+
+/// A client of the first server that answers, and what it says of itself: for verbs that have nothing
+/// to say without the API.
+///
+/// # Errors
+/// When there is no kubeconfig to ask with, or nobody answers.
+pub fn connect(
+    context: &Context,
+    choice: &ApiChoice,
+) -> Result<(ClusterClient, ServerVersion), CliError> {
+    let kubeconfig = find(context, choice)?;
+    // only kubeadm's own kubeconfigs are of a host that may have a server of its own
+    let inventory = match kubeconfig.is_hosts {
+        true => wiring::inventory(context, context.host(), Path::new(KUBEADM.pki_folder)).ok(),
+        false => None,
+    };
+    let servers = match &inventory {
+        Some(inventory) => servers(choice, &kubeconfig, inventory),
+        None => vec![choice.server.clone()],
+    };
+    let mut first: Option<ClusterError> = None;
+    for server in servers {
+        let client =
+            ClusterClient::new(&kubeconfig.contents, kubeconfig.folder(), server.as_deref());
+        let answered = client.and_then(|client| {
+            let version = client.version()?;
+            Ok((client, version))
+        });
+        match answered {
+            Ok(answered) => return Ok(answered),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(match first {
+        Some(error) => refused(&error).detail("asked with", kubeconfig.path.display()),
+        None => CliError::new("api-unreachable", "no server to ask"),
+    })
+}
+
+/// A refusal of the API as an error of the program.
+pub fn refused(error: &ClusterError) -> CliError {
+    CliError::new(error.code(), error).location(&error.server)
 }
 
 fn gap(kubeconfig: &Path, error: &ClusterError) -> Gap {

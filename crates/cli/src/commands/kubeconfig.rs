@@ -2,8 +2,9 @@
 
 use super::init::failed;
 use super::wiring::{self, Outside};
+use super::written;
 use crate::args::KubeconfigArgs;
-use crate::context::{Context, host_error};
+use crate::context::Context;
 use crate::error::{API_VERSION, CliError};
 use crate::exit_code::ExitCode;
 use jiff::Timestamp;
@@ -11,8 +12,8 @@ use kubepki_core::formats::kubeconfig::Kubeconfig;
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::model::ComponentKind;
 use kubepki_engine::founding::{ClientRequest, client_kubeconfig};
-use kubepki_engine::ports::{FILE_LIMIT, FileAttributes, HostErrorKind, HostRead, HostWrite};
-use kubepki_sealed::{Sealed, danger};
+use kubepki_engine::ports::{FILE_LIMIT, HostRead};
+use kubepki_sealed::danger;
 use kubepki_x509::Certificate;
 use serde::Serialize;
 use std::io::Write;
@@ -48,7 +49,7 @@ pub fn run(context: &Context, args: &KubeconfigArgs) -> Result<ExitCode, CliErro
         false => Some(context.host_path(&args.out)?),
     };
     if let Some(path) = &out {
-        check_free(host, path, args.force)?;
+        written::check_free(host, path, args.force)?;
     }
     let request = ClientRequest {
         user: &args.user,
@@ -71,7 +72,7 @@ pub fn run(context: &Context, args: &KubeconfigArgs) -> Result<ExitCode, CliErro
             stdout.flush()?;
         }
         Some(path) => {
-            write(host, &path, &text, args.force)?;
+            written::write(host, &path, &text, 0o600, args.force)?;
             tell(context, &path, &server, &certificate)?;
         }
     }
@@ -146,48 +147,6 @@ fn remarks(context: &Context, args: &KubeconfigArgs, certificate: &Certificate, 
              back before {end}"
         ));
     }
-}
-
-fn check_free(host: &dyn HostRead, path: &Path, force: bool) -> Result<(), CliError> {
-    match host.symlink_metadata(path) {
-        Ok(_) if !force => Err(CliError::new(
-            "already-exists",
-            format!("{} exists", path.display()),
-        )
-        .location(path.display())
-        .hint("replace it with --force")),
-        Err(error) if error.kind != HostErrorKind::NotFound => Err(host_error(&error)),
-        _ => Ok(()),
-    }
-}
-
-fn write(host: &dyn HostWrite, path: &Path, text: &Sealed, force: bool) -> Result<(), CliError> {
-    let (uid, gid) = host.identity();
-    let attributes = FileAttributes {
-        mode: 0o600,
-        uid,
-        gid,
-        xattrs: Vec::new(),
-    };
-    if !force {
-        return host
-            .create(path, text, &attributes)
-            .map_err(|error| host_error(&error));
-    }
-    // Beside it and renamed, so that there is always a whole file.
-    let name = path.file_name().map(|name| name.to_string_lossy());
-    let staged = path.with_file_name(format!(
-        ".{}.{}",
-        name.unwrap_or_default(),
-        std::process::id()
-    ));
-    host.create(&staged, text, &attributes)
-        .and_then(|()| host.rename(&staged, path))
-        .map_err(|error| {
-            // The first error is the one to tell.
-            let _ = host.remove(&staged);
-            host_error(&error)
-        })
 }
 
 /// What `-o json` shows.

@@ -117,10 +117,6 @@ fn read_host(node: NodeRef<'_>, place: &str) -> Result<ClusterHost, DocumentErro
                     return Err(wrong(node, &fields.place("become"), reason));
                 }
             };
-            if reach.root.is_some() {
-                let reason = "nothing runs in a folder that stands for a host";
-                return Err(wrong(node, &fields.place("become"), reason));
-            }
             Some(becomes)
         }
     };
