@@ -18,3 +18,4 @@ pub mod inspect;
 pub mod layouts;
 pub mod model;
 pub mod plan;
+pub mod rescue;

@@ -19,6 +19,7 @@ mod inspect;
 mod kubeconfig;
 mod man;
 mod renew;
+mod rescue;
 mod schema;
 mod status;
 mod undo;
@@ -39,6 +40,7 @@ pub use inspect::InspectArgs;
 pub use kubeconfig::KubeconfigArgs;
 pub use man::ManArgs;
 pub use renew::{ApplyArgs, BackupChoice, KeyTypeChoice, KeyWhich, RenewArgs};
+pub use rescue::RescueArgs;
 pub use schema::SchemaArgs;
 pub use status::StatusArgs;
 pub use undo::{
@@ -90,6 +92,8 @@ pub enum Command {
     Explain(ExplainArgs),
     #[command(about = "Renew certificates: plan, show, confirm, apply, verify")]
     Renew(Box<RenewArgs>),
+    #[command(about = "Bring a cluster back whose API answers nobody")]
+    Rescue(Box<RescueArgs>),
     #[command(about = "Carry out a plan that `renew --plan-out` wrote")]
     Apply(ApplyArgs),
     #[command(about = "Bring back the files that the last plan changed")]

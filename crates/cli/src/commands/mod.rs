@@ -16,6 +16,7 @@ mod kubeconfig;
 mod man;
 mod plan_view;
 mod renew;
+mod rescue;
 mod run;
 mod schema;
 mod status;
@@ -40,6 +41,7 @@ pub fn run(context: &Context, command: &Command) -> Result<ExitCode, CliError> {
         Command::Doctor(args) => doctor::run(context, args),
         Command::Explain(args) => explain::run(context, args),
         Command::Renew(args) => renew::run(context, args),
+        Command::Rescue(args) => rescue::run(context, args),
         Command::Apply(args) => renew::apply(context, args),
         Command::Undo(args) => undo::undo(context, args),
         Command::Backup(args) => backup::run(context, args),

@@ -6,7 +6,7 @@
 //! is about files (`inspect`, `ca-hash`, `kubeconfig`) follows it only when hosts are asked for by name.
 
 mod apply;
-mod carry;
+pub mod carry;
 mod clocks;
 pub mod connect;
 mod doctor;

@@ -1,0 +1,38 @@
+//! This host, or the folder at `--root`, as a cluster of one.
+
+use crate::commands::fleet::document::SelectedHosts;
+use crate::context::{Context, host_error};
+use crate::error::CliError;
+use kubepki_core::cluster_document::{ClusterHost, Reach};
+use kubepki_engine::discover::host_name;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The one host that the verb is about.
+pub fn this_one(context: &Context) -> Result<SelectedHosts, CliError> {
+    let name = host_name(context.host()).map_err(|error| host_error(&error))?;
+    let reach = match context.host().root() {
+        Some(root) => Reach {
+            root: Some(root.to_owned()),
+            ..Reach::default()
+        },
+        None => Reach {
+            local: true,
+            ..Reach::default()
+        },
+    };
+    Ok(SelectedHosts {
+        document: PathBuf::new(),
+        cluster: None,
+        hosts: vec![ClusterHost {
+            name,
+            reach,
+            becomes: None,
+            labels: BTreeMap::new(),
+        }],
+        roles: Vec::new(),
+        max_parallel: 1,
+        batch: None,
+        ssh_command: vec!["ssh".to_owned()],
+    })
+}
