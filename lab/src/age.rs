@@ -99,7 +99,7 @@ impl Host {
         self.wait_for_kubelet_locked_out()?;
         if has_api {
             match aftermath {
-                Aftermath::Restarted => self.wait_for_the_end_of_the_api_server()?,
+                Aftermath::Restarted => self.end_the_api_server()?,
                 Aftermath::RanOn => self.wait_for_ended_certificate_served()?,
             }
             self.wait_for_refusal()?;
@@ -300,10 +300,12 @@ impl Host {
         })
     }
 
-    /// It gives up when etcd has not let it in for 20 s, and kubelet is not there to start it again.
-    fn wait_for_the_end_of_the_api_server(&self) -> Result<()> {
-        let what = format!("the API server on {} to give up", self.name());
-        wait::until(&what, Duration::from_secs(90), || {
+    /// It would give up when etcd has not let it in for 20 s, and kubelet is not there to start it
+    /// again.
+    fn end_the_api_server(&self) -> Result<()> {
+        let what = format!("the end of the API server on {}", self.name());
+        wait::until(&what, Duration::from_secs(30), || {
+            self.exec(["pkill", "-KILL", "--full", "^kube-apiserver "])?;
             Ok(self.processes("kube-apiserver")?.is_empty())
         })
     }

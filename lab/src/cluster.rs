@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::balancer::{self, Balancer};
 use crate::cache::Cache;
@@ -81,15 +81,11 @@ impl Cluster {
         if shape.control_planes == 0 {
             bail!("a cluster needs a control plane");
         }
-        let marker = self.folder.join("up.json");
-        let wanted = serde_json::to_string(&self.described(shape))?;
-        if let Ok(present) = fs_err::read_to_string(&marker)
-            && self.hosts()?.iter().all(Host::is_running)
-        {
-            if present == wanted {
-                crate::say(&format!("lab {} is up already", self.names.name));
-                return Ok(());
-            }
+        if self.is_up_as(shape)? {
+            crate::say(&format!("lab {} is up already", self.names.name));
+            return Ok(());
+        }
+        if self.marker().exists() && self.hosts()?.iter().all(Host::is_running) {
             bail!(
                 "lab {} is up in another shape: take it down first",
                 self.names.name
@@ -100,8 +96,17 @@ impl Cluster {
         let names: Vec<String> = control_planes.chain(workers).collect();
         let layers = self.boot(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
         self.form(shape, &layers)?;
-        fs_err::write(marker, wanted)?;
-        Ok(())
+        Ok(fs_err::write(self.marker(), self.described(shape)?)?)
+    }
+
+    /// Whether it runs, and is of this shape.
+    pub fn is_up_as(&self, shape: &Shape) -> Result<bool> {
+        let present = fs_err::read_to_string(self.marker()).unwrap_or_default();
+        Ok(present == self.described(shape)? && self.hosts()?.iter().all(Host::is_running))
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.folder.join("up.json")
     }
 
     /// Boots hosts without a cluster. What was there before is removed.
@@ -127,13 +132,14 @@ impl Cluster {
         Ok(layers)
     }
 
-    fn described(&self, shape: &Shape) -> Value {
-        json!({
+    fn described(&self, shape: &Shape) -> Result<String> {
+        let described = json!({
             "controlPlanes": shape.control_planes,
             "workers": shape.workers,
             "serverTLSBootstrap": shape.server_tls_bootstrap,
             "moreConfiguration": shape.more_configuration,
-        })
+        });
+        Ok(serde_json::to_string(&described)?)
     }
 
     /// The address of the cluster's API, as `10.78.0.1:6443`.

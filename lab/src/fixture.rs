@@ -1,12 +1,19 @@
 //! A lab for one test: there until dropped, and only one at a time on a machine.
+//!
+//! With `KUBEPKI_LAB_SHARE`, as `cargo xtask test` runs them, a test that passes leaves its lab with the
+//! files that it was given, and the next one that needs the same shape takes it: booting one and
+//! forming a cluster takes longer than most tests.
 
 use std::ops::Deref;
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use crate::cache::{Cache, Lock};
 use crate::cluster::{Cluster, Shape};
 use crate::host::Host;
+use crate::saved::Saved;
+use crate::together::together;
 
 /// Every test's lab has this name; a lock keeps them apart.
 const NAME: &str = "test";
@@ -18,10 +25,16 @@ const LAST_WORDS: &str = "journalctl --unit=kubelet --no-pager | grep -E ': [EF]
     log=$(ls -t /var/log/containers/$name-*.log 2>/dev/null | head --lines=1); \
     [ -z \"$log\" ] || { echo \"$name:\"; tail --lines=5 $log; }; done";
 
+/// What a run leaves beside its files: the next test's kubelet has another log, too.
+const LEFTOVERS: &str = "rm -rf /var/lib/kubepki /root/.kube; \
+    journalctl --quiet --rotate --vacuum-time=1s 2>/dev/null || true";
+
 /// A lab that a test holds. Dropping it takes it down, unless `KUBEPKI_LAB_KEEP` is set: then it
 /// stays for a look with `cargo xtask lab --name test …` until the next test needs it.
 pub struct Lab {
     cluster: Cluster,
+    /// The files to leave to the next test, if there is one.
+    saved: Vec<Saved>,
     _lock: Lock,
 }
 
@@ -33,10 +46,20 @@ impl Lab {
 
     /// A cluster made by kubeadm.
     pub fn up_as(shape: &Shape) -> Result<Self> {
-        let lab = Self::reserve()?;
+        let mut lab = Self::reserve()?;
         // one that was kept may have this shape, and be aged
-        lab.cluster.down()?;
-        lab.cluster.up(shape)?;
+        if !lab.takes_over(shape)? {
+            lab.cluster.down()?;
+            lab.cluster.up(shape)?;
+        }
+        if std::env::var_os("KUBEPKI_LAB_SHARE").is_some() {
+            lab.saved = lab
+                .cluster
+                .hosts()?
+                .iter()
+                .map(Saved::of)
+                .collect::<Result<_>>()?;
+        }
         Ok(lab)
     }
 
@@ -59,8 +82,37 @@ impl Lab {
         let lock = cache.lock("lab-test")?;
         Ok(Lab {
             cluster: Cluster::named(&cache, NAME)?,
+            saved: Vec::new(),
             _lock: lock,
         })
+    }
+
+    /// Whether a test left such a lab, and it is well.
+    fn takes_over(&self, shape: &Shape) -> Result<bool> {
+        if !(self.left_by_a_test().exists() && self.cluster.is_up_as(shape)?) {
+            return Ok(false);
+        }
+        crate::say("taking the lab that another test left");
+        fs_err::remove_file(self.left_by_a_test())?;
+        Ok(self.cluster.wait_until_ready("cp1").is_ok())
+    }
+
+    fn left_by_a_test(&self) -> PathBuf {
+        self.cluster.folder().join("left-by-a-test")
+    }
+
+    /// Puts the files back, and starts with them whatever runs.
+    fn leave(&self) -> Result<()> {
+        let hosts = self.cluster.hosts()?;
+        together(&hosts, Host::cut_power)?;
+        for saved in &self.saved {
+            saved.restore()?;
+        }
+        together(&hosts, |host| {
+            host.shell(LEFTOVERS)?;
+            host.power_on()
+        })?;
+        Ok(fs_err::write(self.left_by_a_test(), "")?)
     }
 
     fn last_words(&self) -> Result<()> {
@@ -100,6 +152,10 @@ impl Drop for Lab {
         }
         if std::env::var_os("KUBEPKI_LAB_KEEP").is_some() {
             crate::say("kept: see `cargo xtask lab --name test hosts`");
+        } else if !self.saved.is_empty() && !std::thread::panicking() {
+            if let Err(error) = self.leave() {
+                crate::say(&format!("cannot leave the lab to another test: {error:#}"));
+            }
         } else if let Err(error) = self.cluster.down() {
             crate::say(&format!("cannot take the lab down: {error:#}"));
         }

@@ -16,6 +16,7 @@ mod bundle;
 mod cache;
 mod cluster;
 mod debian;
+mod docker;
 mod etcd_objects;
 mod extension;
 mod fixture;

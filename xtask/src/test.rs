@@ -130,7 +130,11 @@ impl Run {
         Run {
             nextest: [&["run", CONFIGURATION], &start[..], &ignored].concat(),
             plain: [&["test"], &start[..], &plain].concat(),
-            environment: vec![(ASSETS, assets), ("KUBEPKI_BIN", kubepki)],
+            environment: vec![
+                (ASSETS, assets),
+                ("KUBEPKI_BIN", kubepki),
+                ("KUBEPKI_LAB_SHARE", "1".into()),
+            ],
         }
     }
 }
