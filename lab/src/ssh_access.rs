@@ -85,6 +85,27 @@ impl SshAccess {
         self.kubepki_tool(arguments)?.run_here()
     }
 
+    /// Kills the program under test that runs on this machine with this lab's cluster document.
+    pub fn kill_kubepki(&self) -> Result<()> {
+        let document = self.cluster_document();
+        for entry in fs_err::read_dir("/proc")? {
+            let folder = entry?.path();
+            let read = |file: &str| std::fs::read(folder.join(file)).unwrap_or_default();
+            let is_its = read("cmdline")
+                .split(|byte| *byte == 0)
+                .any(|word| word == document.as_os_str().as_encoded_bytes());
+            let number = folder.file_name().and_then(|name| name.to_str());
+            if is_its
+                && read("comm") == b"kubepki\n"
+                && let Some(number) = number
+            {
+                // one that has just ended is fine
+                Tool::new("kill").args(["-KILL", number]).output()?;
+            }
+        }
+        Ok(())
+    }
+
     fn kubepki_tool(&self, arguments: &[&str]) -> Result<Tool> {
         let program = match std::env::var_os("KUBEPKI_BIN") {
             Some(named) => PathBuf::from(named),

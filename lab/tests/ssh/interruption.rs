@@ -1,0 +1,249 @@
+//! A renewal of everything on all hosts is interrupted at a line of the hosts' journals that chance
+//! picks; the next one has to end well and leave nothing.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, anyhow, bail};
+use kubepki_lab::{Cluster, Host, Output, SshAccess, until};
+
+use crate::chance::Chance;
+use crate::reach::ok;
+use crate::sound::sound;
+
+const SEED: u64 = 4;
+
+/// The longest that a renewal of all hosts takes.
+const AT_MOST: Duration = Duration::from_secs(900);
+
+const RENEW: [&str; 5] = ["renew", "all", "--force", "--yes", "-v"];
+
+/// How it is interrupted.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Nothing comes through on port 22 any more, and nobody is told.
+    ConnectionCut,
+    /// The program on the host gets SIGKILL.
+    AgentKilled,
+    /// The host's processes end all at once; then it boots.
+    HostCrashed,
+    /// The program on this machine gets SIGKILL.
+    CallerKilled,
+}
+
+const WAYS: [Way; 4] = [
+    Way::ConnectionCut,
+    Way::AgentKilled,
+    Way::HostCrashed,
+    Way::CallerKilled,
+];
+
+/// Renews everything, and answers how many lines that wrote into journals.
+pub fn an_uninterrupted_renewal(cluster: &Cluster, access: &SshAccess) -> Result<usize> {
+    let journals = Journals::before(cluster)?;
+    let start = Instant::now();
+    let renewed = access.kubepki(&RENEW)?;
+    println!(
+        "--- renew all on {} hosts: {:.1} s\n{}{}",
+        cluster.hosts()?.len(),
+        start.elapsed().as_secs_f64(),
+        renewed.stdout,
+        renewed.stderr
+    );
+    ok(&renewed)?;
+    sound(cluster, access)?;
+    Ok(journals.written()?.lines)
+}
+
+/// Interrupts it that often: each way in turn, at lines that chance picks.
+pub fn interrupted_renewals(
+    cluster: &Cluster,
+    access: &SshAccess,
+    lines: usize,
+    interruptions: usize,
+) -> Result<()> {
+    let mut chance = Chance::seeded(SEED);
+    for number in 0..interruptions {
+        let way = WAYS.get(number % WAYS.len()).context("no way")?;
+        let line = 1 + chance.below(lines.saturating_sub(1));
+        let pause = Duration::from_millis(u64::try_from(chance.below(400))?);
+        println!("=== {}: {way:?} at line {line} of {lines}", number + 1);
+        let start = Instant::now();
+        let (host, said) = interrupted(cluster, access, *way, line, pause)
+            .with_context(|| format!("{way:?} at line {line}"))?;
+        println!("--- {way:?} on {}:\n{said}", host.name());
+        heal(cluster, &host, *way)?;
+        let broken = start.elapsed();
+        let again = rerun(access).with_context(|| format!("after {way:?} at line {line}"))?;
+        println!("{}{}", again.stdout, again.stderr);
+        sound(cluster, access).with_context(|| format!("after {way:?} at line {line}"))?;
+        println!(
+            "--- sound {:.1} s after it was interrupted at {:.1} s",
+            (start.elapsed() - broken).as_secs_f64(),
+            broken.as_secs_f64()
+        );
+    }
+    Ok(())
+}
+
+/// Answers the host that was at work, and what was said to the caller.
+fn interrupted(
+    cluster: &Cluster,
+    access: &SshAccess,
+    way: Way,
+    line: usize,
+    pause: Duration,
+) -> Result<(Host, String)> {
+    let journals = Journals::before(cluster)?;
+    let there = access.clone();
+    // notices a cut within seconds and not within a minute
+    let ssh = format!(
+        "{} -o ServerAliveInterval=1 -o ServerAliveCountMax=3",
+        access.command()
+    );
+    let work = std::thread::spawn(move || {
+        let mut arguments = vec!["--ssh-command", &ssh];
+        arguments.extend(RENEW);
+        there.kubepki(&arguments)
+    });
+    let start = Instant::now();
+    let host = loop {
+        let written = journals.written()?;
+        if written.lines >= line {
+            break written.last.context("no host has written")?;
+        }
+        if work.is_finished() || start.elapsed() > AT_MOST {
+            let said = work.join().map_err(|_| anyhow!("the renewal panicked"))??;
+            bail!(
+                "only {} lines were written:\n{}{}",
+                written.lines,
+                said.stdout,
+                said.stderr
+            );
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    std::thread::sleep(pause);
+    strike(access, &host, way)?;
+    let output: Output = work.join().map_err(|_| anyhow!("the renewal panicked"))??;
+    Ok((host, output.stdout + &output.stderr))
+}
+
+fn strike(access: &SshAccess, host: &Host, way: Way) -> Result<()> {
+    match way {
+        Way::ConnectionCut => {
+            host.shell(
+                "iptables --insert INPUT --protocol tcp --dport 22 --jump DROP; \
+                 iptables --insert OUTPUT --protocol tcp --sport 22 --jump DROP",
+            )?;
+        }
+        Way::AgentKilled => {
+            host.exec([
+                "pkill",
+                "-KILL",
+                "--full",
+                "^/var/lib/kubepki/agent/kubepki-",
+            ])?;
+        }
+        Way::HostCrashed => host.crash()?,
+        Way::CallerKilled => access.kill_kubepki()?,
+    }
+    Ok(())
+}
+
+/// What an operator does before trying again.
+fn heal(cluster: &Cluster, host: &Host, way: Way) -> Result<()> {
+    match way {
+        Way::ConnectionCut => {
+            host.shell(
+                "iptables --delete INPUT --protocol tcp --dport 22 --jump DROP; \
+                 iptables --delete OUTPUT --protocol tcp --sport 22 --jump DROP",
+            )?;
+        }
+        Way::HostCrashed => {
+            host.boot_again()?;
+            until("sshd after the crash", Duration::from_secs(60), || {
+                let sshd = host.exec(["systemctl", "is-active", "--quiet", "ssh"])?;
+                Ok(sshd.success())
+            })?;
+            // one whose files are half changed may not come: that is what the next run is for
+            if let Err(error) = cluster.wait_until_ready(host.name()) {
+                println!("--- {error:#}");
+            }
+        }
+        Way::AgentKilled | Way::CallerKilled => {}
+    }
+    Ok(())
+}
+
+/// The next run. What was begun on a host goes on there when its caller is gone, and holds the lock
+/// meanwhile.
+fn rerun(access: &SshAccess) -> Result<Output> {
+    let start = Instant::now();
+    loop {
+        let output = access.kubepki(&RENEW)?;
+        let said = format!("{}{}", output.stdout, output.stderr);
+        if output.success() {
+            return Ok(output);
+        }
+        if !said.contains("another run holds it") || start.elapsed() > AT_MOST {
+            ok(&output)?;
+        }
+        println!("--- still at work:\n{said}");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// The journals that were there before.
+struct Journals {
+    hosts: Vec<Host>,
+    known: BTreeSet<PathBuf>,
+}
+
+/// What was written since.
+struct Written {
+    lines: usize,
+    /// Who wrote last.
+    last: Option<Host>,
+}
+
+impl Journals {
+    fn before(cluster: &Cluster) -> Result<Self> {
+        let hosts = cluster.hosts()?;
+        let known = hosts.iter().flat_map(journals).collect();
+        Ok(Self { hosts, known })
+    }
+
+    fn written(&self) -> Result<Written> {
+        let mut lines = 0;
+        let mut last: Option<(SystemTime, &Host)> = None;
+        for host in &self.hosts {
+            for path in journals(host) {
+                if self.known.contains(&path) {
+                    continue;
+                }
+                let text = fs_err::read(&path)?;
+                lines += text.iter().filter(|byte| **byte == b'\n').count();
+                let at = fs_err::metadata(&path)?.modified()?;
+                if last.is_none_or(|(before, _)| at > before) {
+                    last = Some((at, host));
+                }
+            }
+        }
+        Ok(Written {
+            lines,
+            last: last.map(|(_, host)| host.clone()),
+        })
+    }
+}
+
+fn journals(host: &Host) -> Vec<PathBuf> {
+    let folder = std::fs::read_dir(host.path("/var/lib/kubepki/journal"));
+    folder
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect()
+}
