@@ -44,6 +44,10 @@ pub struct RescueArgs {
     #[arg(long)]
     pub new_ca: bool,
 
+    /// Renew an expired CA with its own key (done without being asked)
+    #[arg(long, hide = true)]
+    pub renew_expired_ca: bool,
+
     /// Also renew what ends within this time
     ///
     /// A length of time such as 30d. Of certificates that live shorter, those whose last fifth has

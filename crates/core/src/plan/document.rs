@@ -175,7 +175,7 @@ pub enum Signer {
         /// Its key there.
         key: PathBuf,
         /// SHA-256 of the issuing certificate; when that is renewed in the same cluster plan, of
-        /// the old one.
+        /// the old one; empty when an earlier step of it makes another CA with a new key.
         fingerprint_sha256: String,
     },
     /// Nobody: the certificate exists, or will by then, and is brought along with the plan. For
@@ -305,6 +305,11 @@ impl Plan {
             && self.trust_updates.is_empty()
             && self.restoration.is_none()
             && self.components.is_empty()
+    }
+
+    /// Whether nothing is written: components only take up what lies there.
+    pub fn only_takes_up(&self) -> bool {
+        self.is_empty() && !self.components.is_empty()
     }
 
     /// What was asked for and is not part of the plan, because it cannot be done here.

@@ -5,7 +5,7 @@
 //! control planes are stopped before and started after.
 
 use super::files::{HostFiles, mend};
-use super::running::{Quorum, api_is_up, quorum, take_up};
+use super::running::{Quorum, api_is_up, can_sign, quorum, take_up};
 use super::{Rescue, Scene, situation};
 use crate::model::ComponentKind::{
     self, Etcd, KubeApiserver, KubeControllerManager, KubeScheduler, Kubelet,
@@ -118,9 +118,8 @@ impl<'a> Course<'a> {
         self.inventory(host).is_some_and(|inventory| inventory.live)
     }
 
-    /// Only a kubelet that runs ends its static pods.
     fn can_halt(&self, host: usize) -> bool {
-        self.is_live(host) && self.is_control_plane(host) && !self.kubelet_is_down(host)
+        self.is_live(host) && self.is_control_plane(host)
     }
 
     fn kubelet_is_down(&self, host: usize) -> bool {
@@ -129,6 +128,12 @@ impl<'a> Course<'a> {
                 .component(Kubelet)
                 .is_some_and(|kubelet| kubelet.processes.is_empty())
         })
+    }
+
+    /// One that gave up may be on its way to give up again: while no API answers, there is nothing to
+    /// lose by starting it anew.
+    fn goes_first(&self, host: usize) -> bool {
+        !self.is_up || self.kubelet_is_down(host)
     }
 
     fn halt(&self, halted: &[usize]) -> Stage {
@@ -150,8 +155,17 @@ impl<'a> Course<'a> {
     fn halted_components(&self, host: usize) -> Vec<ComponentKind> {
         HALTED
             .into_iter()
-            .filter(|kind| self.has(host, *kind))
+            .filter(|kind| self.can_start(host, *kind))
             .collect()
+    }
+
+    /// What would end at once for want of the CA's key is neither halted nor started.
+    fn can_start(&self, host: usize, kind: ComponentKind) -> bool {
+        let can_sign = || {
+            let inventory = self.inventory(host)?;
+            Some(can_sign(inventory, &self.work.get(host)?.files))
+        };
+        self.has(host, kind) && (kind != KubeControllerManager || can_sign().unwrap_or(true))
     }
 
     /// Hosts that issue what others wait for come first; the rest waits for them alone.
@@ -194,7 +208,7 @@ impl<'a> Course<'a> {
         });
         Stage {
             name: "kubelets-of-static-pods".to_owned(),
-            reason: "start the kubelets of control planes that have given up: nothing else starts etcd and the API server there".to_owned(),
+            reason: "the kubelets of control planes that gave up or are locked out: nothing else starts etcd and the API server there".to_owned(),
             steps,
             pace: Pace::Together,
             gate: Gate::None,
@@ -265,7 +279,7 @@ impl<'a> Course<'a> {
         let steps = self.carry(|host, action| {
             self.is_control_plane(host)
                 && !STAGED.contains(&action.component)
-                && !(action.component == Kubelet && self.kubelet_is_down(host))
+                && !(action.component == Kubelet && self.goes_first(host))
         });
         // Two at once on a small machine stall an API server for half a second.
         let together = !self.is_up;
@@ -336,7 +350,7 @@ impl<'a> Course<'a> {
                 let components: Vec<ComponentKind> = kinds
                     .iter()
                     .copied()
-                    .filter(|kind| self.has(*host, *kind))
+                    .filter(|kind| self.can_start(*host, *kind))
                     .collect();
                 (!components.is_empty()).then(|| Step::Start {
                     host: self.scene.name(*host).to_owned(),

@@ -5,7 +5,9 @@ use super::Scene;
 use super::files::HostFiles;
 use crate::findings::code;
 use crate::layouts::reload::{Reload, reload};
-use crate::model::{AuthorityName, Component, ComponentKind, Inventory, RunsAs, Severity, UsedBy};
+use crate::model::{
+    AuthorityName, Component, ComponentKind, Inventory, KeyState, RunsAs, Severity, UsedBy,
+};
 use crate::plan::components::{Change, ORDER, actions};
 use crate::plan::{ComponentAction, TakeUp};
 
@@ -150,8 +152,22 @@ pub(crate) fn take_up(scene: &Scene<'_>, host: usize, files: &HostFiles) -> Vec<
             restart(&mut found, component, reason);
         }
     }
+    if !can_sign(inventory, files) {
+        found.retain(|action| action.component != ComponentKind::KubeControllerManager);
+    }
     found.sort_by_key(|action| ORDER.iter().position(|kind| *kind == action.component));
     found
+}
+
+/// Whether kube-controller-manager will find the key that its flags name: it ends at once without.
+pub(crate) fn can_sign(inventory: &Inventory, files: &HostFiles) -> bool {
+    let signing = inventory.authorities.iter().find(|authority| {
+        authority.used_by.iter().any(|used_by| {
+            used_by.component == ComponentKind::KubeControllerManager
+                && used_by.flag.starts_with("cluster-signing")
+        })
+    });
+    signing.is_none_or(|authority| authority.key != KeyState::Absent || files.issues_authorities)
 }
 
 fn restart(actions: &mut Vec<ComponentAction>, component: &Component, reason: String) {

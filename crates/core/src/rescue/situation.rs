@@ -241,15 +241,35 @@ pub(crate) fn found_at_hosts(scene: &Scene<'_>, work: &[HostWork]) -> Vec<Notice
         })
         .map(|host| scene.name(host))
         .collect();
-    if folders.is_empty() {
-        return Vec::new();
+    let keyless: Vec<&str> = work
+        .iter()
+        .enumerate()
+        .filter(|(host, work)| {
+            let host = scene.evidence.hosts.get(*host);
+            host.is_some_and(|host| {
+                host.inventory.live && !running::can_sign(&host.inventory, &work.files)
+            })
+        })
+        .map(|(host, _)| scene.name(host))
+        .collect();
+    let mut notices = Vec::new();
+    if !keyless.is_empty() {
+        notices.push(Notice {
+            code: "controller-manager-without-key".to_owned(),
+            object: listed(&keyless),
+            message: "kube-controller-manager cannot start there without the CA's key, and keys do not travel with this program: copy ca.key from the host that has it, by a way you trust; until then another one does its work".to_owned(),
+        });
     }
-    vec![Notice {
+    if folders.is_empty() {
+        return notices;
+    }
+    notices.push(Notice {
         code: "files-only".to_owned(),
         object: listed(&folders),
         message: "not running hosts but folders: only files are written, and nothing is restarted"
             .to_owned(),
-    }]
+    });
+    notices
 }
 
 struct Telling<'a> {

@@ -31,7 +31,11 @@ pub fn checks(
 ) -> Vec<Check> {
     let mut checks: Vec<Option<Check>> = Vec::new();
     let mut questions = Vec::new();
-    for component in &after.components {
+    let is_asked = |component: &&Component| {
+        let mut actions = plan.components.iter();
+        !plan.only_takes_up() || actions.any(|action| action.component == component.kind)
+    };
+    for component in after.components.iter().filter(is_asked) {
         for endpoint in endpoints::serving(component) {
             match question(ports, before, after, plan, component, &endpoint) {
                 Ok(question) => {
