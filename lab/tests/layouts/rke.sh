@@ -86,11 +86,11 @@ container kube-scheduler -- $script kube-scheduler --leader-elect=true \
 mount --make-rshared /
 mkdir -p /opt/cni /var/lib/cni /var/log/containers /var/log/pods
 # RKE says --privileged; the lab's machine may lack capabilities that docker would then ask for.
-container kubelet --pid host --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE \
+container kubelet --pid host --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE --cap-add SYSLOG \
     --security-opt seccomp=unconfined --device /dev/kmsg -v /etc/cni:/etc/cni:ro,z -v /var/lib/cni:/var/lib/cni:z \
     -v /etc/resolv.conf:/etc/resolv.conf -v /sys:/sys:rprivate -v /dev:/host/dev:rprivate \
     -v /var/lib/docker:/var/lib/docker:rw,rslave,z -v /var/lib/kubelet:/var/lib/kubelet:shared,z \
-    -v /run:/run:rprivate -v /var/log/containers:/var/log/containers:z \
+    -v /run:/run:rprivate -v /var/run:/var/run:rw,rprivate -v /var/log/containers:/var/log/containers:z \
     -v /var/log/pods:/var/log/pods:z -- \
     $script kubelet --address=0.0.0.0 --hostname-override="$NODE" --anonymous-auth=false \
     --authorization-mode=Webhook --authentication-token-webhook=true \
