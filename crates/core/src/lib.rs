@@ -15,6 +15,7 @@ pub mod findings;
 pub mod formats;
 pub mod founding;
 pub mod inspect;
+pub mod joining;
 pub mod layouts;
 pub mod model;
 pub mod plan;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ::kube::client::Body;
 use ::kube::{Client, Config};
-use http::header::{ACCEPT, DATE, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use kubepki_core::cluster::{ListError, ListStream, SecretBuffer};
 use kubepki_engine::ports::{
     ClusterError, ClusterErrorKind, ClusterRead, Page, PageRequest, ServerVersion,
 };
-use kubepki_sealed::Sealed;
+use kubepki_sealed::{Sealed, danger};
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 
@@ -146,6 +146,33 @@ impl ClusterClient {
                 body.bytes(),
             ));
         }
+    }
+
+    /// Creates one object in a collection. Asked once: whoever does not hear the answer must look before
+    /// asking again.
+    pub(super) fn create(&self, collection: &str, object: &Sealed) -> Result<(), ClusterError> {
+        let request = Request::post(collection)
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Body::from(danger::open(object).to_vec()))
+            .map_err(|error| self.error(ClusterErrorKind::Other, error))?;
+        self.runtime.block_on(async {
+            let answer = tokio::time::timeout(self.limit, self.client.send(request)).await;
+            let answer = answer
+                .map_err(|_elapsed| self.silent())?
+                .map_err(|error| cluster_refusal::failed(&self.server, &error))?;
+            if answer.status().is_success() {
+                return Ok(());
+            }
+            let status = answer.status().as_u16();
+            let body = self.whole(answer, LARGEST_REFUSAL).await;
+            let body = body.unwrap_or_default();
+            Err(cluster_refusal::answered(
+                &self.server,
+                status,
+                body.bytes(),
+            ))
+        })
     }
 
     /// Gives a body's pieces away as they arrive.

@@ -7,7 +7,7 @@
 //! no `KUBECONFIG`, no in-cluster configuration, no proxy, and commands that a kubeconfig names for
 //! credentials are not run.
 //!
-//! [`ClusterClient`] is the engine's `ClusterRead`: a client like kubectl, to whom the kubeconfig
+//! [`ClusterClient`] is the engine's `ClusterRead` and `ClusterWrite`: a client like kubectl, to whom the kubeconfig
 //! belongs, which runs such commands (`exec`), goes through the kubeconfig's proxy, and keeps its
 //! connection.
 //!
@@ -16,6 +16,7 @@
 mod client;
 mod cluster;
 mod cluster_refusal;
+mod cluster_write;
 mod failure;
 mod kubeconfig;
 

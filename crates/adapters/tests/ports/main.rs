@@ -12,6 +12,7 @@ mod cri_runtime;
 mod host_processes;
 mod host_services;
 mod http_answers;
+mod join_real;
 mod kube_answers;
 mod kube_real;
 mod tls_attempt_answers;

@@ -2,10 +2,12 @@
 //!
 //! Lists are asked for page by page, and of a page one object at a time is given, as the JSON that
 //! the server sent: a cluster's Secrets must not lie in memory together. Reading only; what the
-//! answers mean is said in `kubepki_core::cluster`.
+//! answers mean is said in `kubepki_core::cluster`. The one thing that is ever written is a port of its
+//! own.
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>
 
 use jiff::Timestamp;
+use kubepki_core::joining::BootstrapToken;
 use kubepki_sealed::Sealed;
 
 /// What an API server says of itself.
@@ -104,4 +106,10 @@ pub trait ClusterRead: Send + Sync {
 
     /// One object's JSON, by its path.
     fn object(&self, path: &str) -> Result<Sealed, ClusterError>;
+}
+
+/// Writes the one kind of object that this program makes in a cluster's API.
+pub trait ClusterWrite: ClusterRead {
+    /// Creates the Secret of a bootstrap token in `kube-system`. Refused where there is one of its id.
+    fn create_bootstrap_token(&self, token: &BootstrapToken) -> Result<(), ClusterError>;
 }

@@ -15,7 +15,9 @@ mod tls;
 
 pub use attempt::{Attempt, Attempted, Expectation, Question, Reply, ServerRefusal};
 pub use clock::Clock;
-pub use cluster::{ClusterError, ClusterErrorKind, ClusterRead, Page, PageRequest, ServerVersion};
+pub use cluster::{
+    ClusterError, ClusterErrorKind, ClusterRead, ClusterWrite, Page, PageRequest, ServerVersion,
+};
 pub use containers::{Container, ContainerError, Containers};
 pub use host::{
     FILE_LIMIT, FileAttributes, FileKind, FileMetadata, HostError, HostErrorKind, HostLock,
