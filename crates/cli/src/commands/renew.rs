@@ -91,7 +91,8 @@ pub fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitCode, CliError> 
     run::propose(context, &carry, &inventory, &plan).map(|code| in_full(&plan, code))
 }
 
-fn request(context: &Context, args: &RenewArgs) -> Result<RenewRequest, CliError> {
+/// What was asked for, as the planner takes it.
+pub fn request(context: &Context, args: &RenewArgs) -> Result<RenewRequest, CliError> {
     let all = args.names.iter().any(|name| name == "all");
     if all && args.names.len() > 1 {
         return Err(CliError::usage("`all` stands alone, without further names"));
@@ -135,7 +136,8 @@ fn request(context: &Context, args: &RenewArgs) -> Result<RenewRequest, CliError
     })
 }
 
-fn refused(error: &Refusal) -> CliError {
+/// Why there is no plan, with what to do about it.
+pub fn refused(error: &Refusal) -> CliError {
     let shown = CliError::new(error.code(), error);
     match error.hint() {
         Some(hint) => shown.hint(hint),
@@ -145,6 +147,13 @@ fn refused(error: &Refusal) -> CliError {
 
 /// The plan goes where the user's shell is, not below `--root`.
 fn write_plan(context: &Context, file: &Path, plan: &Plan) -> Result<ExitCode, CliError> {
+    save(file, plan)?;
+    plan_view::show(context, plan)?;
+    tell_saved(context, file, &plan.id)
+}
+
+/// Writes a plan into a new file of this machine.
+pub fn save(file: &Path, plan: &impl serde::Serialize) -> Result<(), CliError> {
     let json =
         serde_json::to_string_pretty(plan).map_err(|error| CliError::new("plan-file", error))?;
     let here = LocalHost::live();
@@ -155,18 +164,19 @@ fn write_plan(context: &Context, file: &Path, plan: &Plan) -> Result<ExitCode, C
         gid,
         xattrs: Vec::new(),
     };
-    let path = std::path::absolute(file)?;
     here.create(
-        &path,
+        &std::path::absolute(file)?,
         &Sealed::new(format!("{json}\n").into_bytes()),
         &attributes,
     )
-    .map_err(|error| host_error(&error))?;
-    plan_view::show(context, plan)?;
+    .map_err(|error| host_error(&error))
+}
+
+/// Says where a plan was written, and how to go on.
+pub fn tell_saved(context: &Context, file: &Path, id: &str) -> Result<ExitCode, CliError> {
     context.note(format_args!(
-        "plan {} written to {}; carry it out with `kubepki apply {}`",
-        plan.id,
-        path.display(),
+        "plan {id} written to {}; carry it out with `kubepki apply {}`",
+        std::path::absolute(file)?.display(),
         file.display()
     ));
     Ok(ExitCode::Fine)

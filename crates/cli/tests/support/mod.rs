@@ -18,7 +18,7 @@
 
 mod copy;
 mod facts;
-mod files;
+pub mod files;
 mod issue;
 mod kubeadm;
 pub mod ledger;

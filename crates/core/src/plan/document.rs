@@ -275,6 +275,16 @@ pub struct Notice {
     pub message: String,
 }
 
+impl Notice {
+    /// Whether it tells what was asked for and is not part of the plan.
+    pub fn is_left_out(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "ca-expired" | "ca-key-mismatch" | "ca-not-renewable" | "external-ca" | "not-renewable"
+        )
+    }
+}
+
 /// A plan file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -314,16 +324,7 @@ impl Plan {
 
     /// What was asked for and is not part of the plan, because it cannot be done here.
     pub fn left_out(&self) -> impl Iterator<Item = &Notice> {
-        self.notices.iter().filter(|notice| {
-            matches!(
-                notice.code.as_str(),
-                "ca-expired"
-                    | "ca-key-mismatch"
-                    | "ca-not-renewable"
-                    | "external-ca"
-                    | "not-renewable"
-            )
-        })
+        self.notices.iter().filter(|notice| notice.is_left_out())
     }
 
     /// Gives the plan the id of its content.

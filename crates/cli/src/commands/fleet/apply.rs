@@ -1,9 +1,9 @@
 //! `kubepki apply` of a cluster plan: read, held against every host, confirmed, carried out.
 
-use super::carry::{Undertaking, all_seen};
+use super::carry::Undertaking;
 use super::document::SelectedHosts;
 use super::looking::Looked;
-use super::reach::Reach;
+use super::reach::{Reach, everybody};
 use crate::args::ApplyArgs;
 use crate::context::{Context, host_error};
 use crate::error::CliError;
@@ -43,8 +43,7 @@ pub fn run(
     let reach = Reach::new(&hosts);
     let sessions = reach.kept();
     let undertaking = Undertaking::new(&hosts, &sessions, &args.ca_dir, &args.backup);
-    let looked = undertaking.look_at_settled(context)?;
-    all_seen(&looked)?;
+    let looked = undertaking.look_at_settled(context, &|_| true)?;
     // A plan that no longer fits is refused before anybody is asked to confirm it.
     check(&plan, &looked)?;
     undertaking.propose(context, &looked, &plan).map(Some)
@@ -52,10 +51,14 @@ pub fn run(
 
 /// The hosts that the plan is about, and those whose authorities sign.
 fn of_plan(hosts: &SelectedHosts, plan: &ClusterPlan) -> Result<SelectedHosts, CliError> {
+    let is_selected = |name: &&str| hosts.hosts.iter().any(|host| host.name == *name);
     let mut needed: BTreeSet<&str> = plan.hosts().into_iter().collect();
-    needed.extend(others(plan));
-    let known = |name: &&str| hosts.hosts.iter().any(|host| host.name == *name);
-    let unknown: Vec<&str> = needed.iter().copied().filter(|name| !known(name)).collect();
+    let mut selected = everybody(hosts)?;
+    let unknown: Vec<&str> = needed
+        .iter()
+        .copied()
+        .filter(|name| !is_selected(name))
+        .collect();
     if !unknown.is_empty() {
         return Err(CliError::new(
             "hosts-not-selected",
@@ -67,11 +70,10 @@ fn of_plan(hosts: &SelectedHosts, plan: &ClusterPlan) -> Result<SelectedHosts, C
         .location(hosts.document.display())
         .hint("select all of its hosts, or make a new plan"));
     }
-    let mut selected = hosts.clone();
+    needed.extend(others(plan));
     selected
         .hosts
         .retain(|host| needed.contains(host.name.as_str()));
-    selected.roles.clear();
     Ok(selected)
 }
 

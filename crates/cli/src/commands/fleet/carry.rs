@@ -11,12 +11,12 @@ use crate::context::Context;
 use crate::error::{API_VERSION, CliError};
 use crate::exit_code::ExitCode;
 use crate::output::{self, BAD, Cell, Column, DIM, GOOD, HEADING, NAME, Table, WARN, printable};
-use kubepki_core::plan::{ClusterPlan, Step};
+use kubepki_core::plan::ClusterPlan;
 use kubepki_fleet::campaign::{
     Campaign, CampaignOptions, CampaignOutcome, HostFacts, HostOutcome, HostState,
     KnownCertificates, Patience, Sessions, settle,
 };
-use kubepki_fleet::session::InterruptedRun;
+use kubepki_fleet::session::{InterruptedRun, SessionError};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -59,19 +59,23 @@ impl<'a> Undertaking<'a> {
         look_at_all(context, self.hosts, self.sessions, &request)
     }
 
-    /// Looks at every selected host, after what was interrupted on any of them has been settled: a plan
-    /// made of a half-changed host would be wrong. All of them have to be seen.
-    pub fn look_at_settled(&self, context: &Context) -> Result<Vec<Looked>, CliError> {
+    /// Looks at every host, after what was interrupted has been settled: a plan made of a half-changed
+    /// host would be wrong. Those that the verb works on have to be seen; the others may sign.
+    pub fn look_at_settled(
+        &self,
+        context: &Context,
+        works_on: &dyn Fn(&Looked) -> bool,
+    ) -> Result<Vec<Looked>, CliError> {
         let looked = self.look(context)?;
-        all_seen(&looked)?;
-        let runs = interrupted(&looked);
+        all_seen(looked.iter().filter(|looked| works_on(looked)))?;
+        let runs = interrupted(looked.iter().filter(|looked| works_on(looked)));
         if runs.is_empty() {
             return Ok(looked);
         }
         self.settle(context, &runs)?;
         let looked = self.look(context)?;
-        all_seen(&looked)?;
-        refuse_interrupted(&looked)?;
+        all_seen(looked.iter().filter(|looked| works_on(looked)))?;
+        refuse_interrupted(looked.iter().filter(|looked| works_on(looked)))?;
         Ok(looked)
     }
 
@@ -188,8 +192,10 @@ impl<'a> Undertaking<'a> {
 const SETTLE: &str = "`kubepki renew` finishes them or takes them back, `kubepki undo` undoes them";
 
 /// The runs that were interrupted.
-pub fn interrupted(looked: &[Looked]) -> Vec<(String, InterruptedRun)> {
-    let seen = looked.iter().filter_map(|looked| {
+pub fn interrupted<'l>(
+    looked: impl IntoIterator<Item = &'l Looked>,
+) -> Vec<(String, InterruptedRun)> {
+    let seen = looked.into_iter().filter_map(|looked| {
         let run = looked.seen.as_ref().ok()?.look.interrupted.clone()?;
         Some((looked.host.clone(), run))
     });
@@ -197,7 +203,9 @@ pub fn interrupted(looked: &[Looked]) -> Vec<(String, InterruptedRun)> {
 }
 
 /// For what changes nothing.
-pub fn refuse_interrupted(looked: &[Looked]) -> Result<(), CliError> {
+pub fn refuse_interrupted<'l>(
+    looked: impl IntoIterator<Item = &'l Looked>,
+) -> Result<(), CliError> {
     let runs = interrupted(looked);
     if runs.is_empty() {
         return Ok(());
@@ -215,9 +223,11 @@ pub fn refuse_interrupted(looked: &[Looked]) -> Result<(), CliError> {
 }
 
 /// Refuses when a host was not seen: what is not known of it cannot be planned.
-pub fn all_seen(looked: &[Looked]) -> Result<(), CliError> {
-    let unseen: Vec<(&str, &kubepki_fleet::session::SessionError)> = looked
-        .iter()
+pub fn all_seen<'l>(looked: impl IntoIterator<Item = &'l Looked>) -> Result<(), CliError> {
+    let mut hosts = 0_usize;
+    let unseen: Vec<(&str, &SessionError)> = looked
+        .into_iter()
+        .inspect(|_| hosts += 1)
         .filter_map(|looked| Some((looked.host.as_str(), looked.seen.as_ref().err()?)))
         .collect();
     let [(first, error), rest @ ..] = unseen.as_slice() else {
@@ -233,11 +243,7 @@ pub fn all_seen(looked: &[Looked]) -> Result<(), CliError> {
     let names: Vec<&str> = unseen.iter().map(|(host, _)| *host).collect();
     Err(CliError::new(
         "hosts-not-seen",
-        format!(
-            "{} of {} hosts could not be looked at",
-            unseen.len(),
-            looked.len()
-        ),
+        format!("{} of {hosts} hosts could not be looked at", unseen.len()),
     )
     .detail("not seen", told.join("\n"))
     .hint(without(None, &names)))
@@ -328,15 +334,7 @@ pub fn tell(
 
 /// Not everything that was asked for could be planned: that is told by the exit code as well.
 pub fn in_full(plan: &ClusterPlan) -> ExitCode {
-    let plans = plan
-        .stages
-        .iter()
-        .flat_map(|stage| &stage.steps)
-        .filter_map(|step| match step {
-            Step::Carry { plan, .. } => Some(plan),
-            Step::Halt { .. } | Step::Start { .. } => None,
-        });
-    let mut left_out = plans.flat_map(|plan| plan.left_out());
+    let mut left_out = plan.notices.iter().filter(|notice| notice.is_left_out());
     match left_out.next() {
         Some(_) => ExitCode::Failed,
         None => ExitCode::Fine,

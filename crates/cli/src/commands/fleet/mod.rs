@@ -15,7 +15,7 @@ mod fan_out;
 mod looking;
 mod progress;
 mod reach;
-// mod renew;
+mod renew;
 mod results;
 mod status;
 mod status_rows;
@@ -51,7 +51,7 @@ fn on(
     Some(match command {
         Command::Status(args) => status::run(context, hosts, args),
         Command::Doctor(args) => doctor::run(context, hosts, args),
-        //Command::Renew(args) => renew::run(context, hosts, args),
+        Command::Renew(args) => renew::run(context, hosts, args),
         Command::Apply(args) => return apply::run(context, hosts, args).transpose(),
         Command::Undo(_) => fan_out::run(context, hosts, Some("Undo the last run on")),
         Command::Restore(_) => fan_out::run(context, hosts, Some("Restore files from backups on")),

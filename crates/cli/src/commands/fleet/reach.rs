@@ -1,14 +1,30 @@
 //! The hosts of a document as a campaign knows them: by name.
 
 use super::connect::Connector;
-use super::document::SelectedHosts;
+use super::document::{self, SelectedHosts};
+use crate::error::CliError;
 use kubepki_core::cluster_document::ClusterHost;
 use kubepki_fleet::campaign::{Connect, Sessions};
 use kubepki_fleet::session::{HostSession, SessionError};
+use std::path::Path;
 
 /// Sessions that are held open while nobody uses them: enough for the clusters that most have, and no
 /// burden for those with a thousand nodes.
 const KEPT: usize = 48;
+
+/// All hosts of the document: those that were not selected may hold the keys that sign for them.
+pub fn everybody(hosts: &SelectedHosts) -> Result<SelectedHosts, CliError> {
+    let folder = hosts.document.parent().unwrap_or(Path::new("/"));
+    let mut everybody = hosts.clone();
+    everybody.roles.clear();
+    for mut host in document::read(&hosts.document)?.hosts {
+        if !hosts.hosts.iter().any(|known| known.name == host.name) {
+            host.reach.root = host.reach.root.map(|root| folder.join(root));
+            everybody.hosts.push(host);
+        }
+    }
+    Ok(everybody)
+}
 
 /// Makes sessions with selected hosts.
 pub struct Reach<'a> {
