@@ -75,12 +75,6 @@ impl CliError {
         self
     }
 
-    /// Says it in another sentence.
-    pub fn saying(mut self, message: impl fmt::Display) -> Self {
-        self.message = message.to_string();
-        self
-    }
-
     /// Ends the command with another code than 1.
     pub fn exits_with(mut self, exit_code: ExitCode) -> Self {
         self.exit_code = exit_code;

@@ -16,7 +16,7 @@ use crate::apply::backup::{self, Protection, Unlock};
 use crate::apply::{Change, RunId, Runner, Start, Transaction};
 use crate::discover::{DiscoverOptions, discover};
 use crate::ports::{Ports, Progress};
-use crate::take_up::{How, Setting, TakenUp, in_order, take_up};
+use crate::take_up::{How, Setting, TakenUp, halted, in_order, take_up};
 use crate::verify::{Circumstances, Verdict, node_is_ready, verify};
 use jiff::Timestamp;
 use kubepki_core::model::{Component, Entry, Inventory, Role};
@@ -242,6 +242,10 @@ impl Course<'_> {
 
     /// Why the host cannot be expected to serve and accept what is on its disk now, if so.
     fn nothing_to_expect(&self, after: &Inventory) -> Option<&'static str> {
+        // Nothing is asked of what is down on purpose.
+        if halted(self.execution.ports.host).is_ok_and(|halted| !halted.is_empty()) {
+            return Some("components of this host are halted");
+        }
         let now = self.execution.ports.clock.now();
         let ended = |entry: &Entry| {
             entry

@@ -187,16 +187,22 @@ impl HostWrite for World {
         Ok(())
     }
 
-    fn create_directory(&self, path: &Path, _: u32) -> Result<(), HostError> {
-        Err(refused("create", path, HostErrorKind::Other))
+    /// Folders are there when something is in them.
+    fn create_directory(&self, _: &Path, _: u32) -> Result<(), HostError> {
+        Ok(())
     }
 
     fn remove_directory(&self, path: &Path) -> Result<(), HostError> {
         Err(refused("remove", path, HostErrorKind::Other))
     }
 
-    fn append(&self, path: &Path, _: &[u8]) -> Result<(), HostError> {
-        Err(refused("append to", path, HostErrorKind::Other))
+    fn append(&self, path: &Path, contents: &[u8]) -> Result<(), HostError> {
+        let mut state = self.state();
+        state.change("append to", &[path], format!("append {}", path.display()))?;
+        let before = state.files.get(path).map(|file| file.contents.clone());
+        let contents = [before.unwrap_or_default(), contents.to_vec()].concat();
+        state.write(path, &contents);
+        Ok(())
     }
 
     fn set_modified(&self, path: &Path, _: Timestamp) -> Result<(), HostError> {

@@ -103,6 +103,10 @@ fn start(state: &mut State, kind: ComponentKind) {
     if kind == ComponentKind::Kubelet {
         state.kubelet_is_up = true;
     }
+    // As `systemctl start` of a unit that is starting.
+    if state.is_starting(kind) || state.processes.iter().any(|it| it.kind == kind) {
+        return;
+    }
     let after = state.behaviour(kind).start_after;
     state.start_later(kind, after, vec![kind.executable().to_owned()]);
 }

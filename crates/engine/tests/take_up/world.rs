@@ -447,6 +447,13 @@ impl State {
         }
     }
 
+    /// Whether a process of this kind is on its way.
+    pub fn is_starting(&self, kind: ComponentKind) -> bool {
+        self.starting
+            .iter()
+            .any(|(_, starting, _)| *starting == kind)
+    }
+
     fn load_certificates(&mut self, kind: ComponentKind) {
         for served in self
             .served
