@@ -26,15 +26,11 @@ pub fn what_is_not_known_or_not_allowed_is_refused(
     let ssh = access.command();
     let known = access.known_hosts();
     let another = known.with_file_name("another_known_hosts");
-    let changed = fs_err::read_to_string(&known)?;
-    let first = cluster.host("cp1")?.address().to_string();
-    // the key of one host under the name of the other
-    let of_first = changed.lines().find(|line| line.starts_with(&first));
-    let key = of_first
-        .and_then(|line| line.split_once(' '))
-        .context("no key of cp1")?
-        .1;
-    fs_err::write(&another, format!("{} {key}\n", host.address()))?;
+    let key = host.shell(
+        "rm -f /root/another*; ssh-keygen -q -t ed25519 -N '' -f /root/another; \
+         cut -d' ' -f 1,2 /root/another.pub",
+    )?;
+    fs_err::write(&another, format!("{} {key}", host.address()))?;
     for (option, code) in [
         (
             "-o UserKnownHostsFile=/dev/null".to_owned(),
@@ -65,7 +61,7 @@ pub fn what_is_not_known_or_not_allowed_is_refused(
             "-o",
             "json",
         ])?;
-        let found = error_of(&output, "w1")?;
+        let found = error_of(&output, "w1").context(option.clone())?;
         ensure!(
             found["code"] == code,
             "{option}: expected {code}, found {found}"
@@ -87,6 +83,9 @@ pub fn what_is_not_known_or_not_allowed_is_refused(
 /// The first look brings it to each host, the second finds it there; whoever is no root does not see
 /// it.
 pub fn the_program_is_brought_once(cluster: &Cluster, access: &SshAccess) -> Result<()> {
+    for host in cluster.hosts()? {
+        host.shell(&format!("rm -rf {AGENTS}"))?;
+    }
     ok(&access.kubepki(&["status"])?)?;
     let first = programs(cluster)?;
     ensure!(
