@@ -74,6 +74,7 @@ pub fn start(
             Some(target) => target.start()?,
             None => scene.progress.say(&format!("{kind}: is not on this host")),
         }
+        halted::sweep(ports.host).map_err(host(kind))?;
     }
     Ok(())
 }

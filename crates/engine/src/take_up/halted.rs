@@ -63,11 +63,15 @@ pub(super) fn note_halted(host: &dyn HostWrite, halted: &Halted) -> Result<(), H
 
 /// Notes that a component is no longer halted.
 pub(super) fn note_started(host: &dyn HostWrite, kind: ComponentKind) -> Result<(), HostError> {
-    note(host, &Line::Started(kind))?;
-    if halted(host)?.is_empty() {
-        host.remove(Path::new(HALTED))?;
+    note(host, &Line::Started(kind))
+}
+
+/// Removes a list that names nothing any more.
+pub(super) fn sweep(host: &dyn HostWrite) -> Result<(), HostError> {
+    match host.symlink_metadata(Path::new(HALTED)) {
+        Ok(_) if halted(host)?.is_empty() => host.remove(Path::new(HALTED)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// A newline before it, too: the line before may have been cut.
