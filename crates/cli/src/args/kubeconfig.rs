@@ -20,8 +20,8 @@ Examples:
   kubepki kubeconfig --user ci --server https://k8s.example.com:6443 > ci.conf")]
 pub struct KubeconfigArgs {
     /// The user's name: CN of the certificate
-    #[arg(long, value_name = "NAME")]
-    pub user: String,
+    #[arg(long, value_name = "NAME", required = true)]
+    pub user: Option<String>,
 
     /// A group of the user's: O of the certificate
     ///

@@ -16,6 +16,7 @@ mod global;
 mod hosts;
 mod init;
 mod inspect;
+mod join_config;
 mod kubeconfig;
 mod man;
 mod renew;
@@ -37,6 +38,7 @@ pub use global::{ColorWhen, GlobalArgs, OutputFormat};
 pub use hosts::{HostsArgs, HostsDiscoverArgs, HostsListArgs, HostsSource, HostsVerb};
 pub use init::InitArgs;
 pub use inspect::InspectArgs;
+pub use join_config::JoinConfigArgs;
 pub use kubeconfig::KubeconfigArgs;
 pub use man::ManArgs;
 pub use renew::{ApplyArgs, BackupChoice, KeyTypeChoice, KeyWhich, RenewArgs};
@@ -114,6 +116,8 @@ pub enum Command {
     Inspect(InspectArgs),
     #[command(about = "Print the hash that `kubeadm join --discovery-token-ca-cert-hash` takes")]
     CaHash(CaHashArgs),
+    #[command(about = "Print how a host joins, or write a node's credentials without the API")]
+    JoinConfig(Box<JoinConfigArgs>),
     #[command(about = "Write down the hosts of a cluster, show them, and see whether each answers")]
     Hosts(HostsArgs),
     #[command(

@@ -76,7 +76,19 @@ pub fn run(context: &Context, args: &CaHashArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::Fine)
 }
 
-fn certificates(context: &Context, path: &Path) -> Result<Vec<Certificate>, CliError> {
+/// The hash of each certificate, every one once.
+pub fn hashes(certificates: &[Certificate]) -> Vec<String> {
+    let mut hashes: Vec<String> = Vec::new();
+    for hash in certificates.iter().map(ca_hash) {
+        if !hashes.contains(&hash) {
+            hashes.push(hash);
+        }
+    }
+    hashes
+}
+
+/// The certificates of a file: DER or PEM.
+pub fn certificates(context: &Context, path: &Path) -> Result<Vec<Certificate>, CliError> {
     let contents = if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin()

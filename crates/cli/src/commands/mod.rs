@@ -12,6 +12,7 @@ mod fleet;
 mod hosts;
 mod init;
 mod inspect;
+mod join_config;
 mod kubeconfig;
 mod man;
 mod plan_view;
@@ -50,6 +51,7 @@ pub fn run(context: &Context, command: &Command) -> Result<ExitCode, CliError> {
         Command::Kubeconfig(args) => kubeconfig::run(context, args),
         Command::Inspect(args) => inspect::run(context, args),
         Command::CaHash(args) => ca_hash::run(context, args),
+        Command::JoinConfig(args) => join_config::run(context, args),
         Command::Hosts(args) => hosts::run(context, args),
         Command::Agent(args) => agent::run(context, args),
         Command::Completions(args) => completions::run(context, args),

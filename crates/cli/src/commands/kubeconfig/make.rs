@@ -1,9 +1,9 @@
 //! `kubepki kubeconfig`: one user's kubeconfig, signed by the cluster's CA.
 
-use super::init::failed;
-use super::wiring::{self, Outside};
-use super::written;
 use crate::args::KubeconfigArgs;
+use crate::commands::init::failed;
+use crate::commands::wiring::{self, Outside};
+use crate::commands::written;
 use crate::context::Context;
 use crate::error::{API_VERSION, CliError};
 use crate::exit_code::ExitCode;
@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 
 /// Makes a kubeconfig.
 pub fn run(context: &Context, args: &KubeconfigArgs) -> Result<ExitCode, CliError> {
-    if args.user.is_empty() {
+    let Some(user) = args.user.as_deref().filter(|user| !user.is_empty()) else {
         return Err(CliError::usage("--user is empty"));
-    }
+    };
     let goes_to_stdout = args.out == Path::new("-");
     if goes_to_stdout && context.structured().is_some() {
         return Err(
@@ -35,7 +35,8 @@ pub fn run(context: &Context, args: &KubeconfigArgs) -> Result<ExitCode, CliErro
     let outside = Outside::new(context);
     let host = outside.host();
     let folder = context.host_path(&args.ca_dir)?;
-    let (server, cluster) = server(context, host, args, &folder)?;
+    let given = (args.server.as_deref(), args.cluster_name.as_deref());
+    let (server, cluster) = server_of(context, host, given, &args.ca_dir, &folder)?;
     let lifetime = |error| CliError::new("lifetime", error);
     let not_before = args.not_before.resolve(context.now()).map_err(lifetime)?;
     let not_after = args.validity.resolve(context.now()).map_err(lifetime)?;
@@ -52,7 +53,7 @@ pub fn run(context: &Context, args: &KubeconfigArgs) -> Result<ExitCode, CliErro
         written::check_free(host, path, args.force)?;
     }
     let request = ClientRequest {
-        user: &args.user,
+        user,
         groups: &args.group,
         server: &server,
         cluster: &cluster,
@@ -81,16 +82,19 @@ pub fn run(context: &Context, args: &KubeconfigArgs) -> Result<ExitCode, CliErro
 
 /// The server and the cluster's name: as given, else as this host's own kubeconfigs say, else as its
 /// API server's flags do.
-fn server(
+pub fn server_of(
     context: &Context,
     host: &dyn HostRead,
-    args: &KubeconfigArgs,
+    given: (Option<&str>, Option<&str>),
+    ca_dir: &Path,
     ca_folder: &Path,
 ) -> Result<(String, String), CliError> {
+    let (server, cluster_name) = given;
+    let cluster_name = cluster_name.map(str::to_owned);
     let default_cluster = || "kubernetes".to_owned();
-    if let Some(server) = &args.server {
-        let cluster = args.cluster_name.clone().unwrap_or_else(default_cluster);
-        return Ok((server.clone(), cluster));
+    if let Some(server) = server {
+        let cluster = cluster_name.unwrap_or_else(default_cluster);
+        return Ok((server.to_owned(), cluster));
     }
     let beside = ca_folder.parent().map(Path::to_path_buf);
     let folders = beside
@@ -109,12 +113,12 @@ fn server(
             if let Some((server, cluster)) =
                 cluster.and_then(|it| Some((it.server.clone()?, it.name.clone())))
             {
-                return Ok((server, args.cluster_name.clone().unwrap_or(cluster)));
+                return Ok((server, cluster_name.unwrap_or(cluster)));
             }
         }
     }
     // A host that cannot be looked at is one that says nothing.
-    let inventory = wiring::inventory(context, host, &args.ca_dir).ok();
+    let inventory = wiring::inventory(context, host, ca_dir).ok();
     let apiserver = inventory
         .as_ref()
         .and_then(|it| it.component(ComponentKind::KubeApiserver));
@@ -125,7 +129,7 @@ fn server(
             .one("secure-port")
             .and_then(|port| port.parse().ok());
         let socket = SocketAddr::new(address, port.unwrap_or(6443));
-        let cluster = args.cluster_name.clone().unwrap_or_else(default_cluster);
+        let cluster = cluster_name.unwrap_or_else(default_cluster);
         return Ok((format!("https://{socket}"), cluster));
     }
     Err(
