@@ -126,4 +126,136 @@ mod tests {
         let refused = kubepki(root, &["renew", "bootstrap-kubelet.conf"]);
         assert_eq!(refused.status.code(), Some(1));
     }
+
+    /// A plan with every kind of step, gate, pace, origin and signer.
+    fn every_shape() -> kubepki_core::plan::ClusterPlan {
+        use kubepki_core::model::{ComponentKind, Holder, Role};
+        use kubepki_core::plan::{
+            ClusterPlan, Gate, Issuance, KeyChoice, Notice, Origin, Pace, Plan, Signer, Stage, Step,
+        };
+        let now: jiff::Timestamp = "2026-11-22T08:00:00Z".parse().unwrap();
+        let fingerprint = "ab".repeat(32);
+        let holder = Holder::Files {
+            certificate: "/etc/kubernetes/pki/ca.crt".into(),
+            key: None,
+        };
+        let origins = [
+            Origin::Certificate {
+                holder: holder.clone(),
+                fingerprint_sha256: fingerprint.clone(),
+                subject: "CN=kubernetes".to_owned(),
+                not_after: now,
+            },
+            Origin::Template {
+                certificate_pem: "-----BEGIN CERTIFICATE-----".to_owned(),
+                source: "apiserver on cp1".to_owned(),
+                common_name: None,
+            },
+            Origin::Client {
+                common_name: "system:node:w1".to_owned(),
+                organizations: vec!["system:nodes".to_owned()],
+            },
+        ];
+        let signers = [
+            Signer::ItsOwnKey,
+            Signer::Elsewhere {
+                host: "cp1".to_owned(),
+                name: "ca".to_owned(),
+                certificate: "/etc/kubernetes/pki/ca.crt".into(),
+                key: "/etc/kubernetes/pki/ca.key".into(),
+                fingerprint_sha256: fingerprint.clone(),
+            },
+            Signer::Given {
+                host: "cp1".to_owned(),
+                name: "ca".to_owned(),
+                fingerprint_sha256: None,
+            },
+            Signer::Given {
+                host: "cp1".to_owned(),
+                name: "ca".to_owned(),
+                fingerprint_sha256: Some(fingerprint),
+            },
+        ];
+        let issuances = origins
+            .iter()
+            .flat_map(|origin| signers.iter().map(move |signer| (origin, signer)))
+            .map(|(origin, signer)| Issuance {
+                name: "ca".to_owned(),
+                role: Role::ClusterCa,
+                origin: origin.clone(),
+                signer: signer.clone(),
+                not_before: now,
+                not_after: now,
+                key: KeyChoice::Reuse,
+                subject_alt_names: None,
+                destination: holder.clone(),
+                point_kubeconfig: None,
+                copies: Vec::new(),
+            })
+            .collect();
+        let plan = Plan {
+            api_version: kubepki_core::plan::document::API_VERSION.to_owned(),
+            kind: "Plan".to_owned(),
+            id: String::new(),
+            verb: "renew".to_owned(),
+            host: "cp1".to_owned(),
+            created_at: now,
+            basis: Vec::new(),
+            issuances,
+            restoration: None,
+            trust_updates: Vec::new(),
+            components: Vec::new(),
+            static_pod_folders: Vec::new(),
+            notices: Vec::new(),
+        }
+        .with_id();
+        let components = vec![ComponentKind::Etcd, ComponentKind::KubeApiserver];
+        let steps = vec![
+            Step::Carry {
+                host: "cp1".to_owned(),
+                plan: Box::new(plan),
+            },
+            Step::Halt {
+                host: "cp1".to_owned(),
+                components: components.clone(),
+            },
+            Step::Start {
+                host: "cp1".to_owned(),
+                components,
+            },
+        ];
+        let hosts = vec!["cp1".to_owned()];
+        let gates = [
+            Gate::None,
+            Gate::all([
+                Gate::EtcdHealthy {
+                    hosts: hosts.clone(),
+                },
+                Gate::ApiServersReady { hosts },
+            ]),
+            Gate::NodesReady {
+                nodes: vec!["cp1".to_owned()],
+            },
+        ];
+        let paces = [Pace::OneByOne, Pace::Batches { size: 5 }, Pace::Together];
+        let stages = gates.into_iter().zip(paces).map(|(gate, pace)| Stage {
+            name: "control-planes".to_owned(),
+            reason: "one at a time".to_owned(),
+            steps: steps.clone(),
+            pace,
+            gate,
+            estimate_seconds: 60,
+        });
+        let notices = vec![Notice {
+            code: "fresh".to_owned(),
+            object: "apiserver on cp1".to_owned(),
+            message: "left as it is".to_owned(),
+        }];
+        ClusterPlan::new("renew", now, stages.collect(), notices)
+    }
+
+    #[test]
+    fn every_shape_of_a_cluster_plan_is_in_its_schema() {
+        assert_valid(&serde_json::to_value(every_shape()).unwrap());
+    }
 }

@@ -37,6 +37,10 @@ const SCHEMAS: &[(&str, &str)] = &[
         include_str!("../../../../docs/schema/cluster.json"),
     ),
     (
+        "ClusterPlan",
+        include_str!("../../../../docs/schema/cluster-plan.json"),
+    ),
+    (
         "Diagnosis",
         include_str!("../../../../docs/schema/diagnosis.json"),
     ),

@@ -29,11 +29,7 @@ pub fn cluster_notices(context: &Context, plan: &ClusterPlan) -> Result<(), CliE
     write_shared_notices(&mut context.stderr(), &plan.notices)
 }
 
-fn write(
-    writer: &mut dyn Write,
-    plan: &ClusterPlan,
-    width: Option<usize>,
-) -> Result<(), CliError> {
+fn write(writer: &mut dyn Write, plan: &ClusterPlan, width: Option<usize>) -> Result<(), CliError> {
     let hosts = plan.hosts().len();
     writeln!(
         writer,
@@ -102,7 +98,11 @@ fn write_stage(
         Table::new(columns, width).write(writer, &rows)?;
     }
     for (host, words) in acts {
-        writeln!(writer, "{NAME}{}{NAME:#}: {words}", output::printable(&host))?;
+        writeln!(
+            writer,
+            "{NAME}{}{NAME:#}: {words}",
+            output::printable(&host)
+        )?;
     }
     let gate = gate_words(&stage.gate);
     if !gate.is_empty() {

@@ -1,0 +1,281 @@
+//! Whole renewals over several hosts, carried out.
+
+use crate::kubeadm::{Cluster, PKI, control_plane, write_kubeconfig};
+use crate::machine::Machine;
+use crate::pki::{self, CLIENT, SERVER, Wish, authorities};
+use crate::site::{CA, CA_KEY, STORE, Sites, plans};
+use kubepki_core::plan::{KeyChoice, RenewRequest, Selection, Signer};
+use kubepki_x509::Certificate;
+
+pub fn worker(name: &str) -> Machine {
+    let mut machine = Cluster::worker().machines.remove(0);
+    let old = machine.name.clone();
+    machine.name = name.to_owned();
+    machine.write("/etc/hostname", format!("{name}\n"));
+    let node = format!("system:node:{name}");
+    let wish = Wish::new(&node, CLIENT, &[]).of(&["system:nodes"]);
+    let pair = authorities().cluster.issue(&wish);
+    let dated = "/var/lib/kubelet/pki/kubelet-client-2026-02-21-12-00-00.pem";
+    machine.write(dated, format!("{}{}", pair.pem(), pair.key));
+    machine.edit(
+        "/etc/kubernetes/kubelet.conf",
+        &format!("system:node:{old}"),
+        &node,
+    );
+    machine
+}
+
+/// Puts an expired self of the cluster's CA into every place that holds it.
+pub fn expire_cluster_authority(machine: &mut Machine) {
+    let expired = authorities().cluster.again(-4000, -10);
+    machine.write(CA, expired.pem());
+    let confs: Vec<String> = machine
+        .nodes
+        .keys()
+        .map(|path| path.display().to_string())
+        .filter(|path| path.ends_with(".conf"))
+        .collect();
+    let encoded = |pem: &str| crate::kubeadm::base64(pem);
+    for conf in confs {
+        let (old, new) = (
+            encoded(&authorities().cluster.pem()),
+            encoded(&expired.pem()),
+        );
+        if machine.text(&conf).contains(&old) {
+            machine.edit(&conf, &old, &new);
+        }
+    }
+}
+
+fn three_and_one() -> Vec<Machine> {
+    let names = ["cp1", "cp2", "cp3"];
+    let mut machines: Vec<Machine> = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| control_plane(name, &format!("10.0.0.{}", index + 1), &names))
+        .collect();
+    machines.push(worker("w1"));
+    machines
+}
+
+fn all() -> RenewRequest {
+    RenewRequest::new(Selection::All)
+}
+
+fn signed_by(certificate: &Certificate, authority: &Certificate) {
+    certificate.verify_issued_by(authority).unwrap();
+}
+
+#[test]
+fn a_worker_is_renewed_with_a_ca_key_that_lies_elsewhere_and_its_own_never_leaves() {
+    let sites = Sites::new([control_plane("cp1", "10.0.0.1", &["cp1"]), worker("w1")]);
+    let plan = sites.plan(&all()).unwrap();
+    let (_, _, of_worker) = *plans(&plan).last().unwrap();
+    let client = of_worker
+        .issuances
+        .iter()
+        .find(|it| it.name == "kubelet-client")
+        .unwrap();
+    assert!(
+        matches!(&client.signer, Signer::Elsewhere { host, name, .. } if host == "cp1" && name == "ca"),
+        "{client:?}"
+    );
+    let old = sites.site("w1").certificate(STORE);
+    sites.carry(&plan);
+    let new = sites.site("w1").certificate(STORE);
+    assert_eq!(new.subject(), old.subject());
+    assert_ne!(new.public_key(), old.public_key());
+    assert_eq!(new.validity().not_after, client.not_after);
+    signed_by(&new, authorities().cluster.certificate());
+    let key = sites.site("w1").read(STORE);
+    let half = kubepki_keys::public_half(&kubepki_sealed::Sealed::new(key)).unwrap();
+    assert_eq!(half.public_key, *new.public_key());
+    assert!(!sites.site("w1").path(CA_KEY).exists());
+    assert!(sites.plan(&all()).unwrap().is_empty());
+}
+
+#[test]
+fn an_expired_ca_is_renewed_once_and_every_host_gets_the_same() {
+    let mut machines = three_and_one();
+    machines.iter_mut().for_each(expire_cluster_authority);
+    let sites = Sites::new(machines);
+    let mut request = all();
+    let plan = sites.plan(&request).unwrap();
+    assert!(
+        plan.notices
+            .iter()
+            .any(|notice| notice.code == "ca-expired"),
+        "{:?}",
+        plan.notices
+    );
+    request.renew_expired_ca = true;
+    let plan = sites.plan(&request).unwrap();
+    let names: Vec<&str> = plan.stages.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["authorities", "trust", "control-planes", "workers"]);
+    let own = plans(&plan)
+        .iter()
+        .flat_map(|(_, _, plan)| &plan.issuances)
+        .filter(|it| it.signer == Signer::ItsOwnKey)
+        .count();
+    assert_eq!(own, 1);
+    let keys: Vec<Vec<u8>> = ["cp1", "cp2", "cp3"]
+        .map(|name| sites.site(name).read(CA_KEY))
+        .into();
+    sites.carry(&plan);
+    let renewed = sites.site("cp1").certificate(CA);
+    assert!(renewed.validity().not_after > pki::now() + pki::days(3000));
+    assert_eq!(
+        renewed.public_key(),
+        authorities().cluster.certificate().public_key()
+    );
+    for site in &sites.0 {
+        assert_eq!(site.certificate(CA), renewed, "{}", site.name);
+        signed_by(&site.certificate(STORE), &renewed);
+        let inventory = site.inventory();
+        for trust in &inventory.embedded_trust {
+            assert_eq!(
+                trust.certificates,
+                [renewed.clone()],
+                "{}",
+                trust.kubeconfig.display()
+            );
+        }
+    }
+    for (name, key) in ["cp1", "cp2", "cp3"].into_iter().zip(keys) {
+        assert_eq!(sites.site(name).read(CA_KEY), key);
+        let leaf = sites
+            .site(name)
+            .certificate(&format!("{PKI}/apiserver.crt"));
+        assert!(leaf.validity().not_after > pki::now() + pki::days(300));
+    }
+    let again = sites.plan(&request).unwrap();
+    assert!(again.is_empty(), "{again:#?}");
+}
+
+#[test]
+fn a_ca_that_an_interrupted_run_renewed_on_one_host_is_handed_to_the_others() {
+    let mut machines = three_and_one();
+    machines
+        .iter_mut()
+        .skip(1)
+        .for_each(expire_cluster_authority);
+    let sites = Sites::new(machines);
+    let mut request = all();
+    request.renew_expired_ca = true;
+    let plan = sites.plan(&request).unwrap();
+    let given: Vec<&str> = plans(&plan)
+        .iter()
+        .filter(|(_, _, plan)| {
+            let mut issuances = plan.issuances.iter();
+            issuances.any(|it| {
+                it.name == "ca"
+                    && matches!(&it.signer, Signer::Given { host, fingerprint_sha256: Some(_), .. } if host == "cp1")
+            })
+        })
+        .map(|(_, host, _)| *host)
+        .collect();
+    assert_eq!(given, ["cp2", "cp3", "w1"]);
+    sites.carry(&plan);
+    for site in &sites.0 {
+        assert_eq!(site.certificate(CA), *authorities().cluster.certificate());
+    }
+}
+
+#[test]
+fn a_certificate_that_hosts_share_keeps_its_key_and_is_the_same_on_all() {
+    let mut machines = vec![
+        control_plane("cp1", "10.0.0.1", &["cp1"]),
+        worker("w1"),
+        worker("w2"),
+    ];
+    let names = ["DNS:w1", "DNS:w2"];
+    let shared = authorities()
+        .cluster
+        .issue(&Wish::new("kube-node", SERVER, &names).lasting(-300, 20));
+    for machine in machines.iter_mut().skip(1) {
+        machine.write("/etc/kubernetes/pki/kube-node.crt", shared.pem());
+        machine.write("/etc/kubernetes/pki/kube-node.key", shared.key.clone());
+        machine.edit(
+            "/lib/systemd/system/kubelet.service",
+            "--config=/var",
+            "--tls-cert-file=/etc/kubernetes/pki/kube-node.crt --tls-private-key-file=/etc/kubernetes/pki/kube-node.key --config=/var",
+        );
+    }
+    let sites = Sites::new(machines);
+    let request = RenewRequest::new(Selection::Named(vec![
+        "/etc/kubernetes/pki/kube-node.crt".to_owned(),
+    ]));
+    let plan = sites.plan(&request).unwrap();
+    assert!(
+        plan.notices
+            .iter()
+            .any(|notice| notice.code == "shared-key")
+    );
+    let all = plans(&plan);
+    assert_eq!(all.len(), 2, "{all:#?}");
+    assert!(
+        all.iter()
+            .all(|(_, _, plan)| plan.issuances[0].key == KeyChoice::Reuse)
+    );
+    assert!(matches!(
+        &all[0].2.issuances[0].signer,
+        Signer::Elsewhere { .. }
+    ));
+    assert!(matches!(&all[1].2.issuances[0].signer, Signer::Given { host, .. } if host == "w1"));
+    sites.carry(&plan);
+    let path = "/etc/kubernetes/pki/kube-node.crt";
+    let new = sites.site("w1").certificate(path);
+    assert_eq!(new, sites.site("w2").certificate(path));
+    assert_eq!(new.public_key(), shared.certificate.public_key());
+    assert!(new.validity().not_after > shared.certificate.validity().not_after);
+    for name in ["w1", "w2"] {
+        let key = sites.site(name).read("/etc/kubernetes/pki/kube-node.key");
+        assert_eq!(key, shared.key.as_bytes());
+    }
+}
+
+#[test]
+fn a_name_is_refused_only_when_no_host_has_it() {
+    let sites = Sites::new([control_plane("cp1", "10.0.0.1", &["cp1"]), worker("w1")]);
+    let named = |name: &str| RenewRequest::new(Selection::Named(vec![name.to_owned()]));
+    let plan = sites.plan(&named("apiserver")).unwrap();
+    assert_eq!(plan.hosts(), ["cp1"]);
+    let refusal = sites.plan(&named("apiservr")).unwrap_err();
+    assert_eq!(refusal.code(), "unknown-certificate");
+    assert!(
+        refusal.to_string().contains("on any of the 2 hosts"),
+        "{refusal}"
+    );
+    assert_eq!(
+        sites.plan(&named("ca")).unwrap_err().code(),
+        "is-an-authority"
+    );
+}
+
+#[test]
+fn a_copied_administrators_kubeconfig_is_the_same_on_both_hosts_again() {
+    let mut machines = vec![control_plane("cp1", "10.0.0.1", &["cp1"]), worker("w1")];
+    let wish = Wish::new("kubernetes-admin", CLIENT, &[]).of(&["system:masters"]);
+    let admin = authorities().cluster.issue(&wish);
+    for machine in &mut machines {
+        let trust = authorities().cluster.pem();
+        write_kubeconfig(machine, "admin.conf", "kubernetes-admin", &trust, &admin);
+    }
+    let sites = Sites::new(machines);
+    let plan = sites
+        .plan(&RenewRequest::new(Selection::Named(vec![
+            "admin.conf".to_owned(),
+        ])))
+        .unwrap();
+    sites.carry(&plan);
+    let of = |name: &str| {
+        let inventory = sites.site(name).inventory();
+        let entry = inventory.entry("admin.conf").unwrap();
+        (
+            entry.certificate().unwrap().clone(),
+            entry.key.public_key().cloned(),
+        )
+    };
+    assert_eq!(of("cp1"), of("w1"));
+    assert_ne!(of("cp1").0, admin.certificate);
+}
