@@ -204,7 +204,7 @@ impl<'a> Course<'a> {
     /// Nothing but a kubelet starts static pods: one that gave up goes first.
     fn locked_out_kubelets(&self) -> Stage {
         let steps = self.carry(|host, action| {
-            self.is_control_plane(host) && action.component == Kubelet && self.kubelet_is_down(host)
+            self.is_control_plane(host) && action.component == Kubelet && self.goes_first(host)
         });
         Stage {
             name: "kubelets-of-static-pods".to_owned(),

@@ -62,12 +62,9 @@ impl Cluster {
 
     /// A worker by itself.
     pub fn worker() -> Self {
-        let mut machine = blank("w1", "10.0.0.9");
-        kubelet(&mut machine);
-        machine.write(&format!("{PKI}/ca.crt"), authorities().cluster.pem());
         Self {
             live: vec![None],
-            machines: vec![machine],
+            machines: vec![worker("w1", "10.0.0.9")],
             api: None,
             now: pki::now(),
         }
@@ -152,7 +149,7 @@ impl Cluster {
     }
 }
 
-fn inventory(machine: &Machine, now: Timestamp) -> kubepki_core::model::Inventory {
+pub fn inventory(machine: &Machine, now: Timestamp) -> kubepki_core::model::Inventory {
     discover(machine, &DiscoverOptions::default(), now).unwrap()
 }
 
@@ -282,6 +279,14 @@ pub fn control_plane(name: &str, address: &str, members: &[&str]) -> Machine {
         machine.write(&format!("/etc/kubernetes/manifests/{manifest}.yaml"), text);
     }
     kubelet(&mut machine);
+    machine
+}
+
+/// A node with a kubelet and the cluster's CA.
+pub fn worker(name: &str, address: &str) -> Machine {
+    let mut machine = blank(name, address);
+    kubelet(&mut machine);
+    machine.write(&format!("{PKI}/ca.crt"), authorities().cluster.pem());
     machine
 }
 
