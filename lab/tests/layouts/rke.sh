@@ -22,7 +22,7 @@ made_by_rke kube-controller-manager kube-ca /CN=system:kube-controller-manager
 made_by_rke kube-scheduler kube-ca /CN=system:kube-scheduler
 made_by_rke kube-proxy kube-ca /CN=system:kube-proxy
 made_by_rke kube-admin kube-ca /O=system:masters/CN=kube-admin
-made_by_rke kube-apiserver-proxy-client kube-apiserver-requestheader-ca /CN=system:kube-apiserver-proxy-client
+made_by_rke kube-apiserver-proxy-client kube-apiserver-requestheader-ca /CN=kube-apiserver-proxy-client
 for name in node controller-manager scheduler proxy admin; do
     kubeconfig $ssl/kubecfg-kube-$name.yaml $ssl/kube-ca.pem kube-$name-local \
         $ssl/kube-$name.pem $ssl/kube-$name-key.pem named $server

@@ -9,7 +9,7 @@ use crate::connections::{Held, Identity, Party, Place, SlotId, Use};
 use crate::formats::sni_key_pair::{SNI_FLAG, sni_key_pairs};
 use crate::layouts::reload;
 use crate::model::ComponentKind::{KubeApiserver, Kubelet};
-use crate::model::Role;
+use crate::model::{Role, RunsAs};
 use crate::model::cluster::BundlePurpose;
 use crate::model::role::AuthorityName;
 use kubepki_x509::path::ServerName;
@@ -99,10 +99,12 @@ pub(super) fn identity(host: &Host<'_>, role: Role) -> Option<Identity> {
         Role::KubeProxy => (vec!["system:kube-proxy".to_owned()], vec![]),
         Role::KubeletClient => {
             let node = expected_node(host)?;
-            (
-                vec![format!("system:node:{node}")],
-                vec!["system:nodes".to_owned()],
-            )
+            let mut names = vec![format!("system:node:{node}")];
+            // RKE 1 gives all its nodes one certificate and binds the role to its name.
+            if let RunsAs::DockerContainer { .. } = host.component(Kubelet)?.runs_as {
+                names.push("system:node".to_owned());
+            }
+            (names, vec!["system:nodes".to_owned()])
         }
         _ => return None,
     };
