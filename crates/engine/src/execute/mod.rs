@@ -19,6 +19,7 @@ pub mod render;
 pub mod run;
 pub mod settle;
 pub mod sign;
+mod since;
 mod subject_key;
 
 pub use error::ExecuteError;

@@ -12,6 +12,7 @@ use super::error::ExecuteError;
 use super::mint::{Minted, mint};
 use super::prepare::Brought;
 use super::render::render;
+use super::since::files_since;
 use crate::apply::backup::{self, Protection, Unlock};
 use crate::apply::{Change, RunId, Runner, Start, Transaction};
 use crate::discover::{DiscoverOptions, discover};
@@ -128,6 +129,11 @@ pub fn execute_brought(
     if !changes.is_empty() {
         execution.progress.say("putting the new files in place");
     }
+    let lie_there_since = if changes.is_empty() {
+        files_since(host, plan)
+    } else {
+        None
+    };
     // An empty change is committed too: from here on the run is carried on, not taken back.
     transaction.stage(changes)?;
     transaction.commit()?;
@@ -135,7 +141,7 @@ pub fn execute_brought(
         execution,
         before: Some(before),
         plan,
-        files_changed_at: ports.clock.now(),
+        files_changed_at: lie_there_since.unwrap_or_else(|| ports.clock.now()),
         node_was_ready,
     };
     let mut outcome = course.finish(transaction, written)?;
