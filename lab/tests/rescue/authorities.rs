@@ -11,7 +11,6 @@ const LONG_AGO: i64 = 365;
 
 pub const CASES: &[Case] = &[
     broken("authorities-expired", authorities_expired, nothing_works)
-        .flags(&["--renew-expired-ca"])
         .authorities_change()
         .ends(the_key_is_what_it_was),
     broken(

@@ -1,7 +1,7 @@
 //! What "it is back" means: asked of the cluster itself, and in the end of the program under test,
 //! whose doctor must have nothing left to say.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use kubepki_lab::{EtcdObjects, Host, WORKLOAD_NAMESPACE, together, until};
@@ -12,19 +12,31 @@ use crate::symptoms;
 
 /// Fails with the first thing that is not as it should be.
 pub fn works(field: &Field<'_>) -> Result<()> {
-    field.ready()?;
-    together(&field.control_planes, |host| {
-        answers_and_reaches_every_pod(field, host)
+    timed("nodes", || field.ready())?;
+    timed("logs and commands", || {
+        together(&field.control_planes, |host| {
+            answers_and_reaches_every_pod(field, host)
+        })
     })?;
-    together(&field.control_planes, |host| {
-        let etcd = host.exec(["sh", "-c", symptoms::ETCD_HEALTH])?;
-        if !etcd.success() {
-            bail!("etcd is not healthy: {}", etcd.stderr);
-        }
-        Ok(())
+    timed("etcd and files", || {
+        together(&field.control_planes, |host| {
+            let etcd = host.exec(["sh", "-c", symptoms::ETCD_HEALTH])?;
+            if !etcd.success() {
+                bail!("etcd is not healthy: {}", etcd.stderr);
+            }
+            Ok(())
+        })?;
+        together(&field.hosts, nothing_ends_soon)
     })?;
-    together(&field.hosts, nothing_ends_soon)?;
-    tokens_of_pods_are_accepted(field)
+    timed("tokens", || tokens_of_pods_are_accepted(field))
+}
+
+/// Says how long a proof took.
+pub fn timed<T>(what: &str, proof: impl FnOnce() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    let proved = proof()?;
+    println!("    {what}: {:.1} s", start.elapsed().as_secs_f64());
+    Ok(proved)
 }
 
 /// kubectl by this API server alone: nodes, and logs and a command of every pod.

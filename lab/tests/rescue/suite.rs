@@ -112,8 +112,10 @@ impl<'field> Suite<'field> {
             bail!("the rescue ended with {}", output.status);
         }
         health::works(self.field)?;
-        health::the_doctor_is_silent(self.field)?;
-        self.objects = health::nothing_is_lost(self.field, &self.objects, case.authorities_change)?;
+        health::timed("doctor", || health::the_doctor_is_silent(self.field))?;
+        self.objects = health::timed("objects", || {
+            health::nothing_is_lost(self.field, &self.objects, case.authorities_change)
+        })?;
         (case.ends)(self.field)?;
         Ok((rescue, start.elapsed().as_secs_f64() - rescue))
     }
