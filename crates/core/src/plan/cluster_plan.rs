@@ -213,6 +213,11 @@ impl ClusterPlan {
         hosts
     }
 
+    /// What was asked for and is not part of the plan, because it cannot be done.
+    pub fn left_out(&self) -> impl Iterator<Item = &Notice> {
+        self.notices.iter().filter(|notice| notice.is_left_out())
+    }
+
     /// About how long all of it takes.
     pub fn estimate_seconds(&self) -> u32 {
         self.stages

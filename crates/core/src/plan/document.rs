@@ -280,7 +280,13 @@ impl Notice {
     pub fn is_left_out(&self) -> bool {
         matches!(
             self.code.as_str(),
-            "ca-expired" | "ca-key-mismatch" | "ca-not-renewable" | "external-ca" | "not-renewable"
+            "ca-copy-left"
+                | "ca-expired"
+                | "ca-key-mismatch"
+                | "ca-not-renewable"
+                | "external-ca"
+                | "not-renewable"
+                | "trust-left"
         )
     }
 }
@@ -311,15 +317,16 @@ pub enum PlanFileError {
 impl Plan {
     /// Whether there is nothing to do: nothing to write, and nothing to take up.
     pub fn is_empty(&self) -> bool {
-        self.issuances.is_empty()
-            && self.trust_updates.is_empty()
-            && self.restoration.is_none()
-            && self.components.is_empty()
+        self.writes_nothing() && self.components.is_empty()
     }
 
     /// Whether nothing is written: components only take up what lies there.
     pub fn only_takes_up(&self) -> bool {
-        self.is_empty() && !self.components.is_empty()
+        self.writes_nothing() && !self.components.is_empty()
+    }
+
+    fn writes_nothing(&self) -> bool {
+        self.issuances.is_empty() && self.trust_updates.is_empty() && self.restoration.is_none()
     }
 
     /// What was asked for and is not part of the plan, because it cannot be done here.

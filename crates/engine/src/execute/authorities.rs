@@ -67,8 +67,8 @@ impl<'h> Authorities<'h> {
     }
 
     /// The CA whose certificate and key lie in these files, as it now is. An earlier stage may have
-    /// renewed it with its own key since the plan was made: then `evidence`, which it signed, shows
-    /// that it is the same.
+    /// renewed it with its own key since the plan was made: then its key is what it was, and
+    /// `evidence`, where there is a certificate that it signed, shows that its name is as well.
     pub(super) fn issuer(
         &mut self,
         issuance: &Issuance,
@@ -125,7 +125,7 @@ impl<'h> Authorities<'h> {
                 let is_new = fingerprint_sha256.is_empty();
                 bundle.iter().find(|found| {
                     found.public_key() == key.public_key()
-                        && (is_new || evidence.is_some_and(|it| it.verify_issued_by(found).is_ok()))
+                        && (is_new || evidence.is_none_or(|it| it.verify_issued_by(found).is_ok()))
                 })
             })
             .ok_or_else(|| not_there(issuance, certificate, fingerprint_sha256))?;

@@ -10,6 +10,7 @@ mod authorities;
 pub mod basis;
 mod brought;
 mod content;
+mod copies;
 pub mod error;
 mod expected;
 pub mod install;
@@ -22,6 +23,7 @@ pub mod sign;
 mod since;
 mod subject_key;
 
+pub use copies::{CopiesUpdated, update_copies};
 pub use error::ExecuteError;
 pub use prepare::{Brought, Prepared, prepare};
 pub use run::{Execution, Outcome, execute, execute_brought};

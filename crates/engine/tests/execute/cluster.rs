@@ -4,7 +4,11 @@ use crate::kubeadm::{Cluster, PKI, control_plane, write_kubeconfig};
 use crate::machine::Machine;
 use crate::pki::{self, CLIENT, SERVER, Wish, authorities};
 use crate::site::{CA, CA_KEY, STORE, Sites, plans};
-use kubepki_core::plan::{KeyChoice, RenewRequest, Selection, Signer};
+use kubepki_core::model::Inventory;
+use kubepki_core::plan::{
+    ClusterOptions, HostView, KeyChoice, RenewRequest, Selection, Signer, plan_cluster_renewal,
+};
+use kubepki_engine::discover::{DiscoverOptions, discover};
 use kubepki_x509::Certificate;
 
 pub fn worker(name: &str) -> Machine {
@@ -278,4 +282,88 @@ fn a_copied_administrators_kubeconfig_is_the_same_on_both_hosts_again() {
     };
     assert_eq!(of("cp1"), of("w1"));
     assert_ne!(of("cp1").0, admin.certificate);
+}
+
+#[test]
+fn a_kubelet_that_lost_its_certificate_gets_one_of_its_node_even_with_a_renewed_ca() {
+    let mut machines = vec![control_plane("cp1", "10.0.0.1", &["cp1"]), worker("w1")];
+    machines.iter_mut().for_each(expire_cluster_authority);
+    machines[1].remove("/var/lib/kubelet/pki/kubelet-client-2026-02-21-12-00-00.pem");
+    let sites = Sites::new(machines);
+    let mut request = all();
+    request.renew_expired_ca = true;
+    sites.carry(&sites.plan(&request).unwrap());
+    let new = sites.site("w1").certificate(STORE);
+    assert_eq!(
+        new.subject().to_string(),
+        "O=system:nodes, CN=system:node:w1"
+    );
+    signed_by(&new, &sites.site("cp1").certificate(CA));
+}
+
+#[test]
+fn hosts_that_only_get_a_ca_take_it_up_too() {
+    let mut machines = three_and_one();
+    machines.iter_mut().for_each(expire_cluster_authority);
+    let sites = Sites::new(machines);
+    let mut request = RenewRequest::new(Selection::Named(vec!["scheduler.conf".to_owned()]));
+    request.renew_expired_ca = true;
+    let plan = sites.plan(&request).unwrap();
+    let (_, host, last) = *plans(&plan).last().unwrap();
+    assert_eq!(host, "w1");
+    assert!(last.issuances.is_empty() && !last.components.is_empty());
+    assert_eq!(last.trust_updates.len(), 1);
+    sites.carry(&plan);
+    let renewed = sites.site("cp1").certificate(CA);
+    let inventory = sites.site("w1").inventory();
+    assert_eq!(inventory.embedded_trust[0].certificates, [renewed]);
+}
+
+#[test]
+fn etcd_that_would_not_come_up_host_by_host_is_left_to_a_rescue() {
+    let names = ["cp1", "cp2", "cp3"];
+    let expired = |name: &str, index: usize| {
+        let mut machine = control_plane(name, &format!("10.0.0.{index}"), &names);
+        let wish = Wish::new(name, pki::BOTH, &["IP:10.0.0.1"]).lasting(-400, -20);
+        let pair = authorities().etcd.issue(&wish);
+        crate::kubeadm::put(&mut machine, "etcd/peer", &pair);
+        machine
+    };
+    let machines = [
+        expired("cp1", 1),
+        expired("cp2", 2),
+        control_plane("cp3", "10.0.0.3", &names),
+    ];
+    let plan = |machines: &[Machine], request: &RenewRequest| {
+        let inventories: Vec<Inventory> = machines
+            .iter()
+            .map(|machine| discover(machine, &DiscoverOptions::default(), pki::now()).unwrap())
+            .collect();
+        let views: Vec<HostView<'_>> = inventories
+            .iter()
+            .map(|inventory| HostView {
+                name: &inventory.host,
+                inventory,
+            })
+            .collect();
+        plan_cluster_renewal(&views, request, &ClusterOptions::default(), pki::now())
+    };
+    let refusal = plan(&machines, &all()).unwrap_err();
+    assert_eq!(refusal.code(), "etcd-without-quorum");
+    let text = refusal.to_string();
+    assert!(
+        text.contains("cp1, cp2") && text.contains("2 of 3"),
+        "{text}"
+    );
+    assert!(refusal.hint().unwrap().contains("kubepki rescue"));
+    let mut files_only = all();
+    files_only.no_restart = true;
+    plan(&machines, &files_only).unwrap();
+    // One member of three does not stop the others.
+    let machines = [
+        expired("cp1", 1),
+        control_plane("cp2", "10.0.0.2", &names),
+        control_plane("cp3", "10.0.0.3", &names),
+    ];
+    plan(&machines, &all()).unwrap();
 }

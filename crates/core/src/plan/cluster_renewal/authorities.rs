@@ -7,6 +7,7 @@
 use super::hosts::{Duty, Host};
 use super::{has_key, notice};
 use crate::assess::renewable::authority_for;
+use crate::assess::trust::trust_authority;
 use crate::model::Authority;
 use crate::plan::document::{Notice, Plan};
 use crate::plan::renew::around::Given;
@@ -55,6 +56,27 @@ impl AuthorityPlans {
             .collect();
         files.dedup();
         files
+    }
+
+    /// Kubeconfigs that embed an expired self of such a CA on hosts without a bundle to take the new
+    /// one from.
+    pub(super) fn left_in_kubeconfigs(&self, hosts: &[Host<'_>], now: Timestamp) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        for host in hosts {
+            for trust in &host.inventory.embedded_trust {
+                let is_expired = trust.certificates.iter().any(|ca| {
+                    ca.validity().state(now) == ValidityState::Expired && self.end_of(ca).is_some()
+                });
+                if is_expired && trust_authority(host.inventory, trust).is_none() {
+                    notices.push(notice(
+                        "trust-left",
+                        format!("{} on {}", trust.kubeconfig.display(), host.name),
+                        "embeds the expired CA, and there is no CA file on that host to bring it up to date with: put the renewed one into its certificate-authority-data",
+                    ));
+                }
+            }
+        }
+        notices
     }
 
     /// The end that a CA will have had when these plans are carried out.

@@ -28,7 +28,7 @@ use crate::model::{Inventory, KeyState};
 use authorities::AuthorityPlans;
 use hosts::{Host, in_order};
 use jiff::Timestamp;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// A host as it was seen.
 #[derive(Clone, Copy, Debug)]
@@ -68,17 +68,25 @@ pub fn plan_cluster_renewal(
             AuthorityPlans::default()
         }
     };
+    notices.extend(authorities.left_in_kubeconfigs(&ordered, now));
     let mut around = Around {
         signers: signers::signers(&ordered, &authorities),
         shared: signers::shared(&ordered, &requests, request),
         issued: Default::default(),
     };
     let mut plans: Vec<(Host<'_>, Plan)> = Vec::new();
-    for (host, request) in ordered.iter().zip(&requests) {
-        let Some(request) = request else {
-            continue;
+    for (host, request_here) in ordered.iter().zip(&requests) {
+        // Of a host that only gets a CA, what trusts that CA and who reads it still follow.
+        let nothing = || RenewRequest {
+            selection: Selection::Named(Vec::new()),
+            ..request.clone()
         };
-        let (plan, shared) = leafs(host, request, &around, &authorities, now)
+        let request = match request_here {
+            Some(request) => request.clone(),
+            None if !authorities.renewed_on(host.name).is_empty() => nothing(),
+            None => continue,
+        };
+        let (plan, shared) = leafs(host, &request, &around, &authorities, now)
             .map_err(|refusal| refusal.on(host.name))?;
         around.issued.extend(shared);
         plans.push((*host, plan));
@@ -124,8 +132,8 @@ fn named_on(
         let is_authority = selected().any(|host| {
             host.inventory.authority(name).is_some()
                 || host.inventory.authorities.iter().any(|it| {
-                    it.certificate_path == PathBuf::from(name)
-                        || it.key_path.as_deref() == Some(name.as_ref())
+                    it.certificate_path == Path::new(name)
+                        || it.key_path.as_deref() == Some(Path::new(name))
                 })
         });
         if is_authority {
@@ -164,6 +172,9 @@ fn brings_requests(request: &RenewRequest) -> bool {
     request.csr_dir.is_some() || request.install.is_some()
 }
 
+/// Certificates that one host issues for several, by the fingerprints of their old ones.
+type Shared = Vec<([u8; 32], Given)>;
+
 /// What one host renews beside authorities, and what of it others share.
 fn leafs(
     host: &Host<'_>,
@@ -171,7 +182,7 @@ fn leafs(
     around: &Around<'_>,
     authorities: &AuthorityPlans,
     now: Timestamp,
-) -> Result<(Plan, Vec<([u8; 32], Given)>), Refusal> {
+) -> Result<(Plan, Shared), Refusal> {
     let mut planner = Planner::new(host.inventory, request, now, Some(around));
     for (name, not_after) in authorities.renewed_on(host.name) {
         let authority = host

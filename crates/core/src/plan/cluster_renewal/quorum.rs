@@ -23,11 +23,8 @@ pub(super) fn check(
         components.any(|action| action.component == ComponentKind::Etcd)
     });
     let is_live = hosts.iter().any(|host| host.inventory.live);
-    if request.no_restart
-        || request.force
-        || !is_live
-        || !(restarts_etcd || !authorities.is_empty())
-    {
+    let restarts = restarts_etcd || !authorities.is_empty();
+    if request.no_restart || !is_live || !restarts {
         return Ok(());
     }
     let members: Vec<&Host<'_>> = hosts
