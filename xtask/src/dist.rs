@@ -1,4 +1,5 @@
-//! `cargo xtask dist`: the program for release, static, so that it runs on any x86-64 Linux.
+//! `cargo xtask dist`: the program for release, static, so that it runs on any Linux of its architecture
+//! and can be put on hosts over SSH.
 
 use anyhow::{Context, Result, bail};
 use kubepki_lab::{Tool, hexadecimal, repository};
@@ -12,6 +13,10 @@ pub struct Arguments {
     /// Whose program
     #[arg(long, default_value = "kubepki")]
     package: String,
+
+    /// For which target; rustc's standard library and a C compiler for it must be installed
+    #[arg(long, default_value = TARGET)]
+    target: String,
 }
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -29,7 +34,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             &arguments.package,
         ])
         // named, so that the flags are not for build scripts and macros
-        .args(["--target", TARGET, "--target-dir"])
+        .args(["--target", &arguments.target, "--target-dir"])
         .arg(&folder)
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
@@ -37,15 +42,24 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if status != 0 {
         bail!("the build ended with status {status}");
     }
-    let program = folder.join(TARGET).join("release").join(&arguments.package);
+    let built = folder
+        .join(&arguments.target)
+        .join("release")
+        .join(&arguments.package);
+    // named as the program looks for those of other architectures: as `uname -m` says
+    let architecture = arguments.target.split('-').next().unwrap_or_default();
+    let program = folder.join(format!("{}-{architecture}", arguments.package));
+    fs_err::copy(built, &program)?;
     let bytes = fs_err::read(&program)?;
     if asks_for_a_loader(&bytes)? {
         bail!("{} is not static", program.display());
     }
-    Tool::new(&program)
-        .arg("--help")
-        .run()
-        .context("the program does not run")?;
+    if architecture == std::env::consts::ARCH {
+        Tool::new(&program)
+            .arg("--help")
+            .run()
+            .context("the program does not run")?;
+    }
     println!("path    {}", program.display());
     println!("size    {} bytes", bytes.len());
     println!("sha256  {}", hexadecimal(&Sha256::digest(&bytes)));
