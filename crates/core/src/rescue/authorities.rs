@@ -310,7 +310,7 @@ impl Consensus {
                     .collect();
                 hosts_of.dedup();
                 // Where clients and servers have CAs of their own, every control plane knows both.
-                let signs = known.weights.get(&name).is_some() && known.signed > 0;
+                let signs = known.weights.contains_key(&name) && known.signed > 0;
                 let is_role = known.roles.contains(&name);
                 let of_its_own =
                     is_role && signs && (hosts_of.len() > 1 || holding.len() == 1) && {

@@ -7,13 +7,16 @@
 //! them up (`plan`). What is not broken is not touched.
 
 pub mod authorities;
+mod ca_files;
 pub mod clocks;
 mod files;
+mod leafs;
 pub mod names;
 mod plan;
 mod repair;
 mod running;
 pub mod situation;
+mod telling;
 mod templates;
 mod trust;
 mod words;

@@ -245,7 +245,15 @@ impl<'a> Course<'a> {
         steps.extend(
             self.carry(|host, action| action.component == KubeApiserver && !halted.contains(&host)),
         );
-        let together = !self.is_up || !halted.is_empty();
+        // What is only read again, and served a minute later, disturbs nobody.
+        let restarts = steps.iter().any(|step| match step {
+            Step::Carry { plan, .. } => plan
+                .components
+                .iter()
+                .any(|action| action.take_up == TakeUp::Restart),
+            Step::Halt { .. } | Step::Start { .. } => true,
+        });
+        let together = !self.is_up || !halted.is_empty() || !restarts;
         Stage {
             name: "api-servers".to_owned(),
             reason: "then the API servers, which need etcd".to_owned(),

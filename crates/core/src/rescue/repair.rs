@@ -12,7 +12,7 @@ use super::templates::{Template, profile, sibling};
 use crate::assess::renewable::is_self_made;
 use crate::findings::code;
 use crate::layouts::kubeadm::{CommonNameRule, KUBEADM};
-use crate::model::{ComponentKind, Entry, Holder, Inventory, KeyState, Role};
+use crate::model::{ComponentKind, Entry, Holder, KeyState, Role};
 use kubepki_x509::{Certificate, GeneralName, ValidityState};
 
 /// Why something is done, as a finding's code and in words.
@@ -104,11 +104,7 @@ const WRONG_CONTENT: &[&str] = &[
 
 /// Decides about an entry.
 pub(crate) fn decide(scene: &Scene<'_>, host: usize, entry: &Entry) -> Decision {
-    let Some(evidence) = scene.evidence.hosts.get(host) else {
-        return Decision::Fine;
-    };
-    let inventory = &evidence.inventory;
-    if entry.is_bootstrap_token() || is_nobodys(scene, inventory, entry) {
+    if entry.is_bootstrap_token() || is_nobodys(scene, entry) {
         return Decision::Fine;
     }
     let naming = Naming {
@@ -128,7 +124,7 @@ pub(crate) fn decide(scene: &Scene<'_>, host: usize, entry: &Entry) -> Decision 
 
 /// What is nobody's concern here: not demanded and not there, or by a CA of somebody else who sees to
 /// it.
-fn is_nobodys(scene: &Scene<'_>, inventory: &Inventory, entry: &Entry) -> bool {
+fn is_nobodys(scene: &Scene<'_>, entry: &Entry) -> bool {
     let Some(certificate) = entry.certificate() else {
         // A kubelet makes its serving certificate by itself, or asks for it.
         return entry.role == Role::KubeletServing
@@ -136,8 +132,8 @@ fn is_nobodys(scene: &Scene<'_>, inventory: &Inventory, entry: &Entry) -> bool {
             || (entry.used_by.is_empty() && entry.problem.is_none());
     };
     let is_known = expected(entry).is_some() || scene.consensus.issuer_of(certificate).is_some();
-    !is_known && !(is_self_made(entry) && entry.role == Role::KubeletServing)
-        || inventory.host.is_empty()
+    let by_itself = is_self_made(entry) && entry.role == Role::KubeletServing;
+    !(is_known || by_itself)
 }
 
 /// What the doctor says of it.
