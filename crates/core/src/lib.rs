@@ -18,5 +18,6 @@ pub mod inspect;
 pub mod joining;
 pub mod layouts;
 pub mod model;
+pub mod people;
 pub mod plan;
 pub mod rescue;

@@ -39,7 +39,7 @@ pub use hosts::{HostsArgs, HostsDiscoverArgs, HostsListArgs, HostsSource, HostsV
 pub use init::InitArgs;
 pub use inspect::InspectArgs;
 pub use join_config::JoinConfigArgs;
-pub use kubeconfig::KubeconfigArgs;
+pub use kubeconfig::{KubeconfigArgs, KubeconfigListArgs, KubeconfigUpdateArgs, KubeconfigVerb};
 pub use man::ManArgs;
 pub use renew::{ApplyArgs, BackupChoice, KeyTypeChoice, KeyWhich, RenewArgs};
 pub use rescue::RescueArgs;
@@ -108,7 +108,7 @@ pub enum Command {
     Restore(RestoreArgs),
     #[command(about = "Make the PKI of a new cluster")]
     Init(Box<InitArgs>),
-    #[command(about = "Write a kubeconfig for a user, signed by the cluster's CA")]
+    #[command(about = "Write a kubeconfig for a user; list and update those of this host")]
     Kubeconfig(KubeconfigArgs),
     #[command(
         about = "Show what is in certificates, keys, requests, kubeconfigs, tokens and TLS servers"

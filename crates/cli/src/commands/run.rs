@@ -135,7 +135,8 @@ fn announce(context: &Context, found: &Interrupted, question: &str) -> Result<()
 
 const SETTLE: &str = "`kubepki renew` finishes it or takes it back, `kubepki undo` undoes it";
 
-fn execution<'a>(
+/// The execution of a plan on this host.
+pub fn execution<'a>(
     context: &Context,
     carry: &Carry<'a>,
     talk: &'a Talk<'a>,

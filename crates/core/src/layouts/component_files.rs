@@ -313,8 +313,14 @@ pub const PLUGIN_FOLDERS: &[&str] = &[
 pub const ROOT_HOME: &str = "/root";
 /// The folder of all others' homes.
 pub const HOME_FOLDERS: &str = "/home";
-/// The kubeconfig in a home.
-pub const HOME_KUBECONFIG: &str = ".kube/config";
+/// The folder in a home that kubectl keeps kubeconfigs in.
+pub const HOME_KUBECONFIGS: &str = ".kube";
+/// How kubeconfigs in it are called: `config`, and what people put beside it.
+pub const HOME_KUBECONFIG: &str = "config";
+/// How the names of what people put beside it end.
+pub const HOME_KUBECONFIG_ENDINGS: &[&str] = &[".conf", ".config"];
+/// Whose home is where.
+pub const USERS: &str = "/etc/passwd";
 
 /// Folders in which clients of etcd keep certificates of etcd's authority.
 pub const ETCD_CLIENT_FOLDERS: &[&str] = &[

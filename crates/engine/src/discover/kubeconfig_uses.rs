@@ -4,17 +4,20 @@
 
 use super::Scene;
 use super::entries::{Entries, read_chain};
-use super::kubeconfigs::{entry, folder};
+use super::kubeconfigs::{self, entry, on_host};
 use super::reader::{Read, Reader};
-use crate::ports::FileKind;
+use crate::ports::{FILE_LIMIT, FileKind};
 use kubepki_core::formats::kubeconfig::{Cluster, Kubeconfig, PublicMaterial};
+use kubepki_core::formats::path_map::PathMap;
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::layouts::component_files::{
-    HOME_FOLDERS, HOME_KUBECONFIG, KUBECONFIGS, PLUGIN_FOLDERS, ROOT_HOME,
+    HOME_FOLDERS, HOME_KUBECONFIG, HOME_KUBECONFIG_ENDINGS, HOME_KUBECONFIGS, KUBECONFIGS,
+    PLUGIN_FOLDERS, ROOT_HOME, USERS,
 };
 use kubepki_core::model::{
     KubeconfigTarget, KubeconfigTrust, KubeconfigUse, Role, TrustFile, UsedBy,
 };
+use kubepki_sealed::danger;
 use kubepki_x509::pem;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -22,6 +25,8 @@ use std::path::{Path, PathBuf};
 /// A kubeconfig before it is read.
 struct Named {
     path: PathBuf,
+    /// Of the component that reads it.
+    mounts: PathMap,
     role: Role,
     used_by: Vec<UsedBy>,
 }
@@ -46,7 +51,8 @@ pub(super) fn find(
                 component: component.kind,
                 flag: row.flag.to_owned(),
             };
-            add(reader, &mut named, path, row.role, Some(used_by));
+            let mounts = &component.mounts;
+            add(reader, &mut named, path, row.role, mounts, Some(used_by));
         }
     }
     for row in KUBEADM.kubeconfigs {
@@ -70,7 +76,7 @@ pub(super) fn find(
 
 fn add_existing(reader: &Reader<'_>, named: &mut Vec<(PathBuf, Named)>, path: PathBuf, role: Role) {
     if reader.symlink_metadata(&path).is_some() {
-        add(reader, named, path, role, None);
+        add(reader, named, path, role, &PathMap::of_host(), None);
     }
 }
 
@@ -79,6 +85,7 @@ fn add(
     named: &mut Vec<(PathBuf, Named)>,
     path: PathBuf,
     role: Role,
+    mounts: &PathMap,
     used_by: Option<UsedBy>,
 ) {
     let real_path = reader.real_path(&path);
@@ -88,6 +95,7 @@ fn add(
             real_path,
             Named {
                 path,
+                mounts: mounts.clone(),
                 role,
                 used_by: used_by.into_iter().collect(),
             },
@@ -108,6 +116,7 @@ fn of_plugins(reader: &Reader<'_>) -> Vec<PathBuf> {
     found
 }
 
+/// `~/.kube/config` and what people put beside it, of every user that the host knows.
 fn at_home(reader: &Reader<'_>) -> Vec<PathBuf> {
     let mut homes = vec![PathBuf::from(ROOT_HOME)];
     let users = reader
@@ -115,12 +124,41 @@ fn at_home(reader: &Reader<'_>) -> Vec<PathBuf> {
         .list(Path::new(HOME_FOLDERS))
         .unwrap_or_default();
     homes.extend(users.iter().map(|user| Path::new(HOME_FOLDERS).join(user)));
-    let paths = homes.iter().map(|home| home.join(HOME_KUBECONFIG));
+    for home in homes_of_users(reader) {
+        if !homes.contains(&home) {
+            homes.push(home);
+        }
+    }
+    let mut paths = Vec::new();
+    for home in homes {
+        let folder = home.join(HOME_KUBECONFIGS);
+        for name in reader.host.list(&folder).unwrap_or_default() {
+            let is_one = name == HOME_KUBECONFIG
+                || HOME_KUBECONFIG_ENDINGS
+                    .iter()
+                    .any(|ending| name.ends_with(ending) && name.len() > ending.len());
+            if is_one {
+                paths.push(folder.join(name));
+            }
+        }
+    }
+    paths.retain(|path| {
+        let metadata = reader.host.metadata(path);
+        metadata.is_ok_and(|metadata| metadata.kind == FileKind::Regular)
+    });
     paths
-        .filter(|path| {
-            let metadata = reader.host.metadata(path);
-            metadata.is_ok_and(|metadata| metadata.kind == FileKind::Regular)
-        })
+}
+
+/// The sixth field of each line (passwd(5)); users of a directory service are seen by their homes.
+fn homes_of_users(reader: &Reader<'_>) -> Vec<PathBuf> {
+    let Ok(contents) = reader.host.read(Path::new(USERS), FILE_LIMIT) else {
+        return Vec::new();
+    };
+    let text = String::from_utf8_lossy(danger::open(&contents)).into_owned();
+    let homes = text.lines().filter_map(|line| line.split(':').nth(5));
+    homes
+        .filter(|home| home.starts_with('/') && *home != "/")
+        .map(PathBuf::from)
         .collect()
 }
 
@@ -151,13 +189,14 @@ fn read(reader: &mut Reader<'_>, named: Named, entries: &Entries) -> KubeconfigU
     };
     let cluster = kubeconfig
         .current_cluster()
-        .map(|cluster| target(reader, &named.path, cluster));
+        .map(|cluster| target(reader, &named.path, &named.mounts, cluster));
     let user = kubeconfig.current_user();
     let other_credentials = user.map(|user| user.other_credentials.clone());
     let name = named.path.display().to_string();
     let known = entries.of_kubeconfig(&named.path);
     let credential = known.cloned().or_else(|| {
-        let credential = entry(reader, &named.path, name, named.role, Vec::new(), false)?;
+        let by_nobody = kubeconfigs::Named::by_nobody(&named.path, named.role, &named.mounts);
+        let credential = entry(reader, name, by_nobody)?;
         // A user without any certificate is not one with a broken certificate.
         (!credential.chain.is_empty() || credential.problem.is_some()).then_some(credential)
     });
@@ -180,7 +219,12 @@ fn read(reader: &mut Reader<'_>, named: Named, entries: &Entries) -> KubeconfigU
     }
 }
 
-fn target(reader: &mut Reader<'_>, path: &Path, cluster: &Cluster) -> KubeconfigTarget {
+fn target(
+    reader: &mut Reader<'_>,
+    path: &Path,
+    mounts: &PathMap,
+    cluster: &Cluster,
+) -> KubeconfigTarget {
     let trust = match &cluster.certificate_authority {
         None => KubeconfigTrust::System,
         Some(PublicMaterial::Embedded(embedded)) => {
@@ -192,8 +236,8 @@ fn target(reader: &mut Reader<'_>, path: &Path, cluster: &Cluster) -> Kubeconfig
                 Err(error) => Err(format!("its certificate-authority-data: {error}")),
             })
         }
-        Some(file) => match file.path_from(folder(path)) {
-            Some(path) => KubeconfigTrust::File(trust_file(reader, path)),
+        Some(file) => match file.path_from(Path::new("")) {
+            Some(file) => KubeconfigTrust::File(trust_file(reader, on_host(path, &file, mounts))),
             None => KubeconfigTrust::System,
         },
     };

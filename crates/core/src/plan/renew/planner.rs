@@ -256,6 +256,8 @@ impl<'a> Planner<'a> {
                 })
             })
             .collect();
+        let mut notices = self.notices;
+        notices.extend(crate::people::notices(self.inventory, &self.issuances));
         Plan {
             api_version: API_VERSION.to_owned(),
             kind: "Plan".to_owned(),
@@ -269,7 +271,7 @@ impl<'a> Planner<'a> {
             trust_updates: self.trust_updates,
             components,
             static_pod_folders: self.inventory.static_pod_folders.clone(),
-            notices: self.notices,
+            notices,
         }
         .with_id()
     }
