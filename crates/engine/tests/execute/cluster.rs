@@ -139,7 +139,7 @@ fn an_expired_ca_is_renewed_once_and_every_host_gets_the_same() {
         for trust in &inventory.embedded_trust {
             assert_eq!(
                 trust.certificates,
-                [renewed.clone()],
+                std::slice::from_ref(&renewed),
                 "{}",
                 trust.kubeconfig.display()
             );
