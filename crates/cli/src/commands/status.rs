@@ -306,8 +306,7 @@ fn remarks(stdout: &mut dyn Write, status: &Status) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What is wrong with a certificate, in a word or two.
-pub fn certificate_words(row: &CertificateRow) -> String {
+fn certificate_words(row: &CertificateRow) -> String {
     let mut words = words(&row.findings);
     if !row.renewable && !row.missing && row.externally_managed {
         words.push_str(", external CA");
@@ -324,7 +323,8 @@ pub fn authority_words(row: &AuthorityRow) -> String {
     words
 }
 
-fn words(findings: &[Finding]) -> String {
+/// Findings, in a word or two each.
+pub fn words(findings: &[Finding]) -> String {
     if findings.is_empty() {
         return "ok".to_owned();
     }

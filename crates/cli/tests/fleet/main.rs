@@ -15,4 +15,5 @@ mod cluster;
 mod doctor;
 mod fan_out;
 mod renew;
+mod rescue;
 mod status;

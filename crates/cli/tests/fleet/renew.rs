@@ -98,20 +98,60 @@ fn a_host_that_cannot_be_seen_stops_the_renewal_before_anything_is_changed() {
     cluster.tree("cp3").assert_sound();
 }
 
+/// The journal of a renewal that was done, with its last line cut off: as if it were interrupted.
+fn interrupted(tree: &crate::support::Tree) -> String {
+    tree.kubepki(&["renew", "etcd-peer", "--yes"]).expect(0);
+    let folder = "/var/lib/kubepki/journal";
+    let journal = format!("{folder}/{}", tree.list(folder)[0]);
+    let text = tree.text(&journal);
+    let end = text.trim_end().rfind('\n').unwrap();
+    tree.write(&journal, &text[..=end]);
+    journal
+}
+
 #[test]
-fn a_journal_that_nobody_can_read_stops_that_host_alone() {
+fn what_was_interrupted_is_settled_before_anything_is_planned() {
     let cluster = Cluster::three_and_two(EXPIRED);
-    let w1 = cluster.tree("w1");
-    w1.write(
-        "/var/lib/kubepki/journal/20260101T000000Z-aaaaaaaa.jsonl",
-        "not a journal\n",
-    );
+    interrupted(cluster.tree("cp3"));
+    let status = cluster.kubepki(&["status"]).expect(4);
+    assert!(status.stdout.contains("interrupted run"), "{status}");
+    let planned = cluster
+        .kubepki(&["renew", "all", "--plan-out", "plan.json"])
+        .expect(1);
+    assert!(planned.stderr.contains("interrupted"), "{planned}");
+    let renewed = cluster.kubepki(&["renew", "all", "--yes"]).expect(0);
+    assert!(renewed.stderr.contains("it can be finished"), "{renewed}");
+    assert_all_renewed(&cluster);
+    cluster.kubepki(&["status"]).expect(0);
+}
+
+#[test]
+fn a_journal_of_a_newer_version_stops_the_renewal_of_its_host() {
+    let cluster = Cluster::three_and_two(EXPIRED);
+    let cp3 = cluster.tree("cp3");
+    let journal = interrupted(cp3);
+    cp3.replace(&journal, "\"version\":1", "\"version\":7");
+    let before: Vec<_> = cluster
+        .hosts
+        .iter()
+        .map(|(_, tree)| tree.snapshot())
+        .collect();
     let refused = cluster.kubepki(&["renew", "all", "--yes"]).expect(1);
-    assert!(refused.stderr.contains("w1"), "{refused}");
-    assert!(refused.stderr.contains("journal"), "{refused}");
+    assert!(refused.stderr.contains("cp3: "), "{refused}");
+    assert!(
+        refused.stderr.contains("written by a newer kubepki"),
+        "{refused}"
+    );
+    for ((_, tree), before) in cluster.hosts.iter().zip(&before) {
+        tree.assert_unchanged(before);
+    }
     cluster
-        .kubepki(&["renew", "all", "--yes", "--hosts", "!w1"])
+        .kubepki(&["renew", "all", "--yes", "--hosts", "!cp3"])
         .expect(0);
+    cluster.tree("w2").assert_signed(
+        "/var/lib/kubelet/pki/kubelet-client-current.pem",
+        "/etc/kubernetes/pki/ca.crt",
+    );
 }
 
 #[test]
@@ -142,9 +182,10 @@ fn a_plan_that_no_longer_fits_one_host_is_carried_out_on_none() {
     cluster
         .kubepki(&["renew", "all", "--plan-out", "plan.json"])
         .expect(0);
-    cluster.tree("w2").kubepki(&["backup", "create"]).expect(0);
     let w2 = cluster.tree("w2");
-    w2.replace("/etc/kubernetes/kubelet.conf", "10.77.0.1", "10.77.0.2");
+    let file = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+    let link = w2.link_target(file);
+    w2.write(&link, [w2.read(&link), b"\n".to_vec()].concat());
     let before: Vec<_> = cluster
         .hosts
         .iter()
@@ -152,7 +193,9 @@ fn a_plan_that_no_longer_fits_one_host_is_carried_out_on_none() {
         .collect();
     let refused = cluster.kubepki(&["apply", "plan.json", "--yes"]).expect(1);
     assert!(
-        refused.stderr.contains("w2: /etc/kubernetes/kubelet.conf"),
+        refused
+            .stderr
+            .contains("w2: /var/lib/kubelet/pki/kubelet-client"),
         "{refused}"
     );
     for ((_, tree), before) in cluster.hosts.iter().zip(&before) {

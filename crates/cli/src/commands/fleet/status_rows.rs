@@ -4,7 +4,7 @@
 use super::clocks::TOLERATED;
 use super::document::SelectedHosts;
 use super::looking::Seen;
-use crate::commands::status::{authority_words, certificate_words, expires, left, minute, state};
+use crate::commands::status::{authority_words, expires, left, minute, state, words};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{
@@ -52,7 +52,8 @@ pub fn certificates(host: &str, status: &Status, is_wide: bool) -> Vec<Vec<Cell>
             expires(row.expiration_date),
             left(row.expiration_date, status.evaluated_at, &row.findings),
             Cell::new(&row.ca_name),
-            state(certificate_words(row), &row.findings),
+            // A CA whose key is on another host is not an external one here.
+            state(words(&row.findings), &row.findings),
         ];
         if is_wide {
             let path = match &row.link_target {
@@ -180,7 +181,7 @@ struct SummaryRow {
     /// Certificates, expired ones, and those that soon will be; `None` of a host that was not seen.
     counts: Option<(usize, usize, usize)>,
     first_end: Option<Timestamp>,
-    renewable: usize,
+    ending: usize,
     worst: Option<Severity>,
     is_interrupted: bool,
 }
@@ -197,10 +198,8 @@ impl Summary {
             .certificates
             .iter()
             .filter_map(|row| row.expiration_date);
-        let ending = status.certificates.iter().filter(|row| {
-            let mut findings = row.findings.iter();
-            row.renewable && findings.any(speaks_of_the_end)
-        });
+        let ending = status.certificates.iter();
+        let ending = ending.filter(|row| row.findings.iter().any(speaks_of_the_end));
         self.rows.push(SummaryRow {
             host: host.to_owned(),
             counts: Some((
@@ -209,7 +208,7 @@ impl Summary {
                 with("expires-soon"),
             )),
             first_end: ends.min(),
-            renewable: ending.count(),
+            ending: ending.count(),
             worst: status.worst(),
             is_interrupted: seen.look.interrupted.is_some(),
         });
@@ -221,7 +220,7 @@ impl Summary {
             host: host.to_owned(),
             counts: None,
             first_end: None,
-            renewable: 0,
+            ending: 0,
             worst: None,
             is_interrupted: false,
         });
@@ -287,9 +286,9 @@ impl Summary {
                 names(&interrupted)
             ));
         }
-        let certificates: usize = self.rows.iter().map(|row| row.renewable).sum();
+        let certificates: usize = self.rows.iter().map(|row| row.ending).sum();
         if certificates > 0 {
-            let hosts = self.rows.iter().filter(|row| row.renewable > 0).count();
+            let hosts = self.rows.iter().filter(|row| row.ending > 0).count();
             context.note(format_args!(
                 "\n{certificates} certificates on {hosts} hosts have expired or soon will: `kubepki renew all` renews them"
             ));

@@ -1,0 +1,15 @@
+//! Campaigns in values: hosts are sessions in memory that write down what they are asked, and fail
+//! where they are told to.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and its shared functions are no tests themselves"
+)]
+
+mod failures;
+mod gates;
+mod hosts;
+mod lost;
+mod order;
+mod signing;
