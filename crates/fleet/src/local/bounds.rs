@@ -214,9 +214,28 @@ impl Bounds {
         }
         if let Some(restoration) = &plan.restoration {
             asked.archive(&restoration.archive)?;
+            for path in &restoration.paths {
+                if !self.manifests.contains(path) {
+                    asked.change(path, "a file to bring back")?;
+                }
+            }
         }
+        for action in &plan.components {
+            if let RunsAs::StaticPod { manifest, .. } = &action.runs_as
+                && !self.manifests.contains(manifest)
+            {
+                return Err(outside(manifest, "the manifest of a component"));
+            }
+        }
+        // The engine never puts a request in the place of another file.
+        let folders: Vec<&PathBuf> = plan.issuances.iter().filter_map(requests_in).collect();
+        let is_request = |path: &Path| {
+            folders
+                .iter()
+                .any(|folder| path.parent() == Some(folder.as_path()))
+        };
         for path in plan.touched_files() {
-            if !self.manifests.contains(&path) {
+            if !self.manifests.contains(&path) && !is_request(&path) {
                 asked.change(&path, "a file to write")?;
             }
         }
@@ -248,6 +267,14 @@ impl Bounds {
         } else {
             Err(outside(key, "the key of an authority"))
         }
+    }
+}
+
+/// The folder, held against the bounds already, that the issuance's request goes to.
+fn requests_in(issuance: &Issuance) -> Option<&PathBuf> {
+    match &issuance.signer {
+        Signer::Request { directory } => Some(directory),
+        _ => None,
     }
 }
 

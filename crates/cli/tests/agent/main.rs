@@ -1,0 +1,21 @@
+//! `kubepki agent --stdio`, the real binary on a host in a folder, asked by the real client: what it
+//! does, what it refuses, what it never says, and what becomes of a host when it is killed.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on stops, and says what it counted or skipped"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod client;
+
+mod bounds;
+mod carrying;
+mod killed;
+mod looking;
+mod secrets;
+mod starting;
