@@ -20,8 +20,10 @@ const ASKED: &str = "cd /etc/kubernetes/pki/etcd; ETCDCTL_API=3 etcdctl \
     --key healthcheck-client.key --command-timeout 20s get /registry/ --prefix -w json \
     >/root/etcd-objects.json";
 
-/// Comes and goes by itself.
-const COMES_AND_GOES: [&str; 4] = [
+/// Comes and goes by itself; so do the mirrors of static pods, which a kubelet deletes at once when it
+/// starts such a pod anew, and makes again within some minutes.
+const COMES_AND_GOES: [&str; 5] = [
+    "/registry/pods/kube-system/",
     "/registry/leases/",
     "/registry/events/",
     "/registry/masterleases/",

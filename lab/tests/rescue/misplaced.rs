@@ -1,6 +1,7 @@
 //! Clusters with files that are valid, and in the wrong place.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use kubepki_lab::Host;
 
 use crate::case::{Case, broken};
 use crate::field::Field;
@@ -16,10 +17,18 @@ pub const CASES: &[Case] = &[
         },
     )
     .by_default(),
-    broken("apiserver-lost-its-names", lost_names, |field| {
-        no_api(field, &field.control_planes)
-    })
-    .ends(names_are_back),
+    broken(
+        "two-apiservers-lost-their-names",
+        |field| lost_names(field, two(field)?),
+        |field| no_api(field, two(field)?),
+    )
+    .ends(|field| names_are_back(field, &[])),
+    broken(
+        "every-apiserver-lost-its-names",
+        |field| lost_names(field, &field.control_planes),
+        |field| no_api(field, &field.control_planes),
+    )
+    .ends(|field| names_are_back(field, &[KNOWN_TO_NOBODY])),
     broken("foreign-authorities", foreign_authorities, |field| {
         let hosts = [
             field.control_plane(2)?.clone(),
@@ -44,26 +53,37 @@ fn certificates_of_a_neighbour(field: &Field<'_>) -> Result<()> {
     field.restart(std::slice::from_ref(second), &["etcd", "kube-apiserver"])
 }
 
-/// Issued by hand, with openssl and no names.
-fn lost_names(field: &Field<'_>) -> Result<()> {
-    field.shell(
-        &field.control_planes,
-        "cp $PKI/apiserver.crt /root/apiserver-with-names.crt
-         again $PKI/apiserver.crt names=",
-    )?;
-    field.restart(&field.control_planes, &["kube-apiserver"])
+/// No file of any host has this name when all serving certificates have lost it.
+const KNOWN_TO_NOBODY: &str = "DNS:lb.lab.internal";
+
+const WITH_NAMES: &str = "/root/apiserver-with-names.crt";
+
+fn two<'a>(field: &'a Field<'_>) -> Result<&'a [Host]> {
+    let two = field.control_planes.get(..2);
+    two.context("fewer than two control planes")
 }
 
-fn names_are_back(field: &Field<'_>) -> Result<()> {
+/// Issued by hand, with openssl and no names.
+fn lost_names(field: &Field<'_>, hosts: &[Host]) -> Result<()> {
+    field.shell(
+        &field.control_planes,
+        &format!("cp $PKI/apiserver.crt {WITH_NAMES}"),
+    )?;
+    field.shell(hosts, "again $PKI/apiserver.crt names=")?;
+    field.restart(hosts, &["kube-apiserver"])
+}
+
+fn names_are_back(field: &Field<'_>, but_for: &[&str]) -> Result<()> {
     for host in &field.control_planes {
         let names = |file: &str| -> Result<Vec<String>> {
             let seen = host.shell(&format!(". /root/break.sh; names {file}"))?;
             let mut names: Vec<String> = seen.trim().split(',').map(str::to_owned).collect();
+            names.retain(|name| !but_for.contains(&name.as_str()));
             names.sort();
             Ok(names)
         };
         let (before, now) = (
-            names("/root/apiserver-with-names.crt")?,
+            names(WITH_NAMES)?,
             names("/etc/kubernetes/pki/apiserver.crt")?,
         );
         if before != now {
