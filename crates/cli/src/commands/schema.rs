@@ -67,6 +67,10 @@ const SCHEMAS: &[(&str, &str)] = &[
     ),
     ("Plan", include_str!("../../../../docs/schema/plan.json")),
     (
+        "RescueResult",
+        include_str!("../../../../docs/schema/rescue-result.json"),
+    ),
+    (
         "RunResult",
         include_str!("../../../../docs/schema/run-result.json"),
     ),
