@@ -56,7 +56,8 @@ pub fn an_uninterrupted_renewal(cluster: &Cluster, access: &SshAccess) -> Result
     Ok(journals.written()?.lines)
 }
 
-/// Interrupts it that often: each way in turn, at lines that chance picks.
+/// Interrupts it that often: each way in turn, at lines that chance picks. Sometimes the caller waits
+/// for what comes of it, sometimes gives up.
 pub fn interrupted_renewals(
     cluster: &Cluster,
     access: &SshAccess,
@@ -65,36 +66,53 @@ pub fn interrupted_renewals(
 ) -> Result<()> {
     let mut chance = Chance::seeded(SEED);
     for number in 0..interruptions {
-        let way = WAYS.get(number % WAYS.len()).context("no way")?;
-        let line = 1 + chance.below(lines.saturating_sub(1));
-        let pause = Duration::from_millis(u64::try_from(chance.below(400))?);
-        println!("=== {}: {way:?} at line {line} of {lines}", number + 1);
-        let start = Instant::now();
-        let (host, said) = interrupted(cluster, access, *way, line, pause)
-            .with_context(|| format!("{way:?} at line {line}"))?;
-        println!("--- {way:?} on {}:\n{said}", host.name());
-        heal(cluster, &host, *way)?;
-        let broken = start.elapsed();
-        let again = rerun(access).with_context(|| format!("after {way:?} at line {line}"))?;
-        println!("{}{}", again.stdout, again.stderr);
-        sound(cluster, access).with_context(|| format!("after {way:?} at line {line}"))?;
+        let point = Point {
+            way: *WAYS.get(number % WAYS.len()).context("no way")?,
+            line: 1 + chance.below(lines.saturating_sub(1)),
+            pause: Duration::from_millis(u64::try_from(chance.below(400))?),
+            gives_up: chance.below(2) == 0,
+        };
         println!(
-            "--- sound {:.1} s after it was interrupted at {:.1} s",
-            (start.elapsed() - broken).as_secs_f64(),
-            broken.as_secs_f64()
+            "=== {} of {interruptions}: {point:?} of {lines}",
+            number + 1
         );
+        let start = Instant::now();
+        survived(cluster, access, &point).with_context(|| format!("{point:?}"))?;
+        println!("--- sound after {:.1} s", start.elapsed().as_secs_f64());
     }
     Ok(())
 }
 
-/// Answers the host that was at work, and what was said to the caller.
-fn interrupted(
-    cluster: &Cluster,
-    access: &SshAccess,
+/// Where and how it is interrupted.
+#[derive(Clone, Copy, Debug)]
+struct Point {
     way: Way,
+    /// At the end of this line, counted over all hosts.
     line: usize,
     pause: Duration,
-) -> Result<(Host, String)> {
+    /// Whether the caller is killed too.
+    gives_up: bool,
+}
+
+fn survived(cluster: &Cluster, access: &SshAccess, point: &Point) -> Result<()> {
+    let (host, output) = interrupted(cluster, access, point)?;
+    println!(
+        "--- {:?} on {}, ended with {}:\n{}{}",
+        point.way,
+        host.name(),
+        output.status,
+        output.stdout,
+        output.stderr
+    );
+    if !output.success() {
+        let again = rerun(access)?;
+        println!("--- run again:\n{}{}", again.stdout, again.stderr);
+    }
+    sound(cluster, access)
+}
+
+/// Answers the host that was at work, and what was said to the caller.
+fn interrupted(cluster: &Cluster, access: &SshAccess, point: &Point) -> Result<(Host, Output)> {
     let journals = Journals::before(cluster)?;
     let there = access.clone();
     // notices a cut within seconds and not within a minute
@@ -110,7 +128,7 @@ fn interrupted(
     let start = Instant::now();
     let host = loop {
         let written = journals.written()?;
-        if written.lines >= line {
+        if written.lines >= point.line {
             break written.last.context("no host has written")?;
         }
         if work.is_finished() || start.elapsed() > AT_MOST {
@@ -124,10 +142,14 @@ fn interrupted(
         }
         std::thread::sleep(Duration::from_millis(2));
     };
-    std::thread::sleep(pause);
-    strike(access, &host, way)?;
-    let output: Output = work.join().map_err(|_| anyhow!("the renewal panicked"))??;
-    Ok((host, output.stdout + &output.stderr))
+    std::thread::sleep(point.pause);
+    strike(access, &host, point.way)?;
+    if point.gives_up {
+        access.kill_kubepki()?;
+    }
+    heal(cluster, &host, point.way)?;
+    let output = work.join().map_err(|_| anyhow!("the renewal panicked"))??;
+    Ok((host, output))
 }
 
 fn strike(access: &SshAccess, host: &Host, way: Way) -> Result<()> {
@@ -152,10 +174,12 @@ fn strike(access: &SshAccess, host: &Host, way: Way) -> Result<()> {
     Ok(())
 }
 
-/// What an operator does before trying again.
+/// What comes back by itself, or by an operator.
 fn heal(cluster: &Cluster, host: &Host, way: Way) -> Result<()> {
     match way {
         Way::ConnectionCut => {
+            // longer than it takes to be noticed
+            std::thread::sleep(Duration::from_secs(8));
             host.shell(
                 "iptables --delete INPUT --protocol tcp --dport 22 --jump DROP; \
                  iptables --delete OUTPUT --protocol tcp --sport 22 --jump DROP",
