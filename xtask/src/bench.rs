@@ -8,6 +8,8 @@
 mod certificates;
 mod cluster_scan;
 mod doctor;
+mod fleet;
+mod fleet_renew;
 mod inspect;
 mod machine;
 mod measure;
@@ -72,7 +74,7 @@ struct Benchmark {
     run: fn(&Bench) -> Result<()>,
 }
 
-const BENCHMARKS: [Benchmark; 6] = [
+const BENCHMARKS: [Benchmark; 8] = [
     Benchmark {
         name: "renew-rsa",
         measures: "`renew all` keeping RSA-2048, beside `kubeadm certs renew all`",
@@ -102,6 +104,16 @@ const BENCHMARKS: [Benchmark; 6] = [
         name: "cluster-scan",
         measures: "`status --api` of 20,000 Secrets, beside `kubectl get secrets -A -o json | jq`",
         run: cluster_scan::run,
+    },
+    Benchmark {
+        name: "fleet",
+        measures: "`status` of 50 to 500 hosts, each an agent process, so many at once",
+        run: fleet::run,
+    },
+    Benchmark {
+        name: "fleet-renew",
+        measures: "`renew all` of a cluster of five hosts over SSH, beside `kubeadm certs renew all` and restarts on each by SSH",
+        run: fleet_renew::run,
     },
 ];
 

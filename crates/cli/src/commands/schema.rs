@@ -41,6 +41,14 @@ const SCHEMAS: &[(&str, &str)] = &[
         include_str!("../../../../docs/schema/cluster-plan.json"),
     ),
     (
+        "ClusterRunResult",
+        include_str!("../../../../docs/schema/cluster-run-result.json"),
+    ),
+    (
+        "ClusterStatus",
+        include_str!("../../../../docs/schema/cluster-status.json"),
+    ),
+    (
         "Diagnosis",
         include_str!("../../../../docs/schema/diagnosis.json"),
     ),
@@ -52,6 +60,10 @@ const SCHEMAS: &[(&str, &str)] = &[
     (
         "FoundingResult",
         include_str!("../../../../docs/schema/founding-result.json"),
+    ),
+    (
+        "HostResults",
+        include_str!("../../../../docs/schema/host-results.json"),
     ),
     (
         "Inspection",

@@ -16,4 +16,5 @@ mod doctor;
 mod fan_out;
 mod renew;
 mod rescue;
+mod schemas;
 mod status;
