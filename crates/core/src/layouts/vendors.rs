@@ -296,14 +296,39 @@ const RANCHER_CERTIFICATES: &[VendorCertificate] = &[
     certificate("agent/client-{vendor}-controller", Role::Other, "client-ca"),
 ];
 
-/// The distribution that a file belongs to.
+/// The distribution that a file belongs to: by its folder, else (its data may be kept elsewhere) by
+/// the whole of its path below that, which nobody else has.
 pub fn vendor_of(path: &Path) -> Option<&'static VendorLayout> {
-    VENDORS
+    let by_folder = VENDORS
         .iter()
-        .find(|vendor| vendor.folders.iter().any(|folder| path.starts_with(folder)))
+        .find(|vendor| vendor.folders.iter().any(|folder| path.starts_with(folder)));
+    by_folder.or_else(|| {
+        let mut movable = VENDORS
+            .iter()
+            .filter(|vendor| vendor.configuration.is_some() && vendor.has_in_tables(path));
+        let first = movable.next()?;
+        // Both of Rancher's have the same tables; their own controllers' files and most folders
+        // carry the name.
+        let is_named = |vendor: &&VendorLayout| path.to_string_lossy().contains(vendor.program);
+        match is_named(&first) {
+            true => Some(first),
+            false => movable.find(is_named).or(Some(first)),
+        }
+    })
 }
 
 impl VendorLayout {
+    /// Whether the path ends as one of the tables' does.
+    fn has_in_tables(&self, path: &Path) -> bool {
+        let authorities = self.authorities.iter().map(|row| row.file_base);
+        let certificates = self.certificates.iter().map(|row| row.file_base);
+        authorities.chain(certificates).any(|file_base| {
+            let is_movable =
+                file_base.starts_with("server/tls/") || file_base.starts_with("agent/");
+            is_movable && path.ends_with(format!("{}.crt", self.named(file_base)))
+        })
+    }
+
     /// A path of the tables with the vendor's name in it.
     pub fn named(&self, path: &str) -> String {
         path.replace("{vendor}", self.program)

@@ -4,6 +4,7 @@ use super::Scene;
 use super::entries::{Entries, FileEntry, file_entry};
 use super::kubeconfigs;
 use super::reader::Reader;
+use kubepki_core::formats::path_map::PathMap;
 use kubepki_core::layouts::by_hand::{FURTHER_CERTIFICATES, FURTHER_KUBECONFIGS, FolderRule};
 use kubepki_core::layouts::component_files::{
     AUTHORITY_KEY_PAIRS, KEY_PAIRS, KUBECONFIGS, TRUST_BUNDLES,
@@ -40,6 +41,7 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>, host: &str, entri
             entries.add(reader, entry);
         }
     }
+    let on_host = PathMap::of_host();
     for row in FURTHER_KUBECONFIGS {
         for folder in folders(scene, row.folder) {
             let path = folder.join(row.file);
@@ -50,9 +52,11 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>, host: &str, entri
             }
             kubeconfigs::note_trust(reader, &path, None, entries);
             let name = path.display().to_string();
-            if let Some(entry) =
-                kubeconfigs::entry(reader, &path, name, row.role, Vec::new(), false)
-            {
+            if let Some(entry) = kubeconfigs::entry(
+                reader,
+                name,
+                kubeconfigs::Named::by_nobody(&path, row.role, &on_host),
+            ) {
                 entries.add(reader, entry);
             }
         }

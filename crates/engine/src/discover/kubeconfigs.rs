@@ -5,6 +5,7 @@ use super::authorities::key_state;
 use super::entries::{Entries, FileEntry, file_entry};
 use super::reader::{Read, Reader};
 use kubepki_core::formats::kubeconfig::{KeyMaterial, Kubeconfig, PublicMaterial};
+use kubepki_core::formats::path_map::PathMap;
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::layouts::component_files::KUBECONFIGS;
 use kubepki_core::model::{ComponentKind, EmbeddedTrust, Entry, Holder, KeyState, Role, UsedBy};
@@ -37,11 +38,19 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Ent
             let name = row
                 .kubeadm_name
                 .map_or_else(|| path.display().to_string(), ToOwned::to_owned);
-            if let Some(entry) = entry(reader, &path, name, row.role, vec![used_by], true) {
+            let named = Named {
+                path: &path,
+                mounts: &component.mounts,
+                role: row.role,
+                used_by: vec![used_by],
+                required: true,
+            };
+            if let Some(entry) = entry(reader, name, named) {
                 entries.add(reader, entry);
             }
         }
     }
+    let host = PathMap::of_host();
     for row in KUBEADM.kubeconfigs {
         let path = Path::new(KUBEADM.kubeconfig_folder).join(row.name);
         // kubeadm makes it on every control plane, and misses it.
@@ -60,7 +69,11 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>, entries: &mut Ent
             continue;
         }
         let name = row.name.to_owned();
-        if let Some(entry) = entry(reader, &path, name, row.role, Vec::new(), required) {
+        let named = Named {
+            required,
+            ..Named::by_nobody(&path, row.role, &host)
+        };
+        if let Some(entry) = entry(reader, name, named) {
             entries.add(reader, entry);
         }
     }
@@ -79,7 +92,12 @@ fn bootstrap(reader: &mut Reader<'_>, path: &Path, used_by: Vec<UsedBy>, entries
     }
     let name = "bootstrap-kubelet.conf".to_owned();
     let role = Role::Bootstrap;
-    let certificate = entry(reader, path, name.clone(), role, used_by.clone(), false);
+    let host = PathMap::of_host();
+    let named = Named {
+        used_by: used_by.clone(),
+        ..Named::by_nobody(path, role, &host)
+    };
+    let certificate = entry(reader, name.clone(), named);
     let token = || Entry {
         name,
         also_known_as: Vec::new(),
@@ -102,14 +120,14 @@ fn bootstrap(reader: &mut Reader<'_>, path: &Path, used_by: Vec<UsedBy>, entries
 
 /// The entry of a kubeconfig's current user: embedded, or the files it names. `None` when the user
 /// has no certificate (a token, an exec plugin).
-pub(super) fn entry(
-    reader: &mut Reader<'_>,
-    path: &Path,
-    name: String,
-    role: Role,
-    used_by: Vec<UsedBy>,
-    required: bool,
-) -> Option<Entry> {
+pub(super) fn entry(reader: &mut Reader<'_>, name: String, named: Named<'_>) -> Option<Entry> {
+    let Named {
+        path,
+        mounts,
+        role,
+        used_by,
+        required,
+    } = named;
     let blank = |user: String, problem: Option<String>| Entry {
         name: name.clone(),
         also_known_as: Vec::new(),
@@ -165,8 +183,8 @@ pub(super) fn entry(
                     },
                     Err(error) => KeyState::Unusable(format!("{}: {error}", path.display())),
                 },
-                Some(other) => match other.path_from(folder(path)) {
-                    Some(path) => key_state(reader, &path),
+                Some(other) => match other.path_from(Path::new("")) {
+                    Some(file) => key_state(reader, &on_host(path, &file, mounts)),
                     None => KeyState::Absent,
                 },
                 None => KeyState::Absent,
@@ -174,11 +192,12 @@ pub(super) fn entry(
             Some(entry)
         }
         Some(file) => {
-            let certificate = file.path_from(folder(path))?;
+            let certificate = on_host(path, &file.path_from(Path::new(""))?, mounts);
             let key = user
                 .client_key
                 .as_ref()
-                .and_then(|key| key.path_from(folder(path)));
+                .and_then(|key| key.path_from(Path::new("")))
+                .map(|key| on_host(path, &key, mounts));
             Some(file_entry(
                 reader,
                 FileEntry {
@@ -245,6 +264,39 @@ pub(super) fn note_trust(
     }
 }
 
+/// A kubeconfig and what is known of it before it is read.
+pub(super) struct Named<'a> {
+    pub(super) path: &'a Path,
+    /// Of the component that reads it: it may see other paths than the host's.
+    pub(super) mounts: &'a PathMap,
+    pub(super) role: Role,
+    pub(super) used_by: Vec<UsedBy>,
+    pub(super) required: bool,
+}
+
+impl<'a> Named<'a> {
+    /// One that no flag names and nobody misses.
+    pub(super) fn by_nobody(path: &'a Path, role: Role, host: &'a PathMap) -> Self {
+        Self {
+            path,
+            mounts: host,
+            role,
+            used_by: Vec::new(),
+            required: false,
+        }
+    }
+}
+
+/// The host's file that a kubeconfig names: a relative path starts where the kubeconfig is, an
+/// absolute one is meant as its reader sees it.
+pub(super) fn on_host(kubeconfig: &Path, file: &Path, mounts: &PathMap) -> PathBuf {
+    if file.is_absolute() {
+        mounts.to_host(file)
+    } else {
+        folder(kubeconfig).join(file)
+    }
+}
+
 /// The folder that relative paths in a kubeconfig start from.
 pub(super) fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
@@ -260,13 +312,18 @@ pub(super) fn current_user(reader: &mut Reader<'_>, path: &Path) -> Option<Strin
 }
 
 /// The certificate and key files that a kubeconfig's current user names, if it names files.
-pub(super) fn named_files(path: &Path, contents: &Sealed) -> Option<(PathBuf, Option<PathBuf>)> {
+pub(super) fn named_files(
+    path: &Path,
+    contents: &Sealed,
+    mounts: &PathMap,
+) -> Option<(PathBuf, Option<PathBuf>)> {
     let kubeconfig = Kubeconfig::parse(contents).ok()?;
     let user = kubeconfig.current_user()?;
-    let certificate = user.client_certificate.as_ref()?.path_from(folder(path))?;
+    let named = user.client_certificate.as_ref()?.path_from(Path::new(""))?;
     let key = user
         .client_key
         .as_ref()
-        .and_then(|key| key.path_from(folder(path)));
-    Some((certificate, key))
+        .and_then(|key| key.path_from(Path::new("")))
+        .map(|key| on_host(path, &key, mounts));
+    Some((on_host(path, &named, mounts), key))
 }

@@ -9,6 +9,7 @@ use super::entries::{Entries, FileEntry, file_entry, read_chain};
 use super::kubeconfigs;
 use super::reader::Reader;
 use super::{NAMELESS, Scene};
+use kubepki_core::formats::path_map::PathMap;
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::model::{
     Component, ComponentKind, Entry, Holder, KubeconfigUser, NodeName, Role, UsedBy,
@@ -108,9 +109,11 @@ fn client(
     let kubeconfig = kubeconfig_path(kubelet);
     let used_by = used_by(kubelet, "kubeconfig");
     let contents = reader.optional(&kubeconfig);
+    let host = PathMap::of_host();
+    let mounts = kubelet.map_or(&host, |kubelet| &kubelet.mounts);
     let named = contents
         .as_ref()
-        .and_then(|contents| kubeconfigs::named_files(&kubeconfig, contents));
+        .and_then(|contents| kubeconfigs::named_files(&kubeconfig, contents, mounts));
     let link = match &named {
         Some((certificate, _)) if is_store_link(certificate) => certificate.clone(),
         Some((certificate, key)) => {
@@ -137,11 +140,14 @@ fn client(
     let embedded = match (&contents, &named) {
         (Some(_), None) => kubeconfigs::entry(
             reader,
-            &kubeconfig,
             CLIENT.to_owned(),
-            Role::KubeletClient,
-            used_by.clone(),
-            kubelet.is_some(),
+            kubeconfigs::Named {
+                path: &kubeconfig,
+                mounts,
+                role: Role::KubeletClient,
+                used_by: used_by.clone(),
+                required: kubelet.is_some(),
+            },
         ),
         _ => None,
     };

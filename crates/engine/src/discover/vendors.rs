@@ -5,6 +5,7 @@ use super::authorities::{key_state, read_certificates};
 use super::entries::{Entries, FileEntry, file_entry};
 use super::kubeconfigs;
 use super::reader::Reader;
+use kubepki_core::formats::path_map::PathMap;
 use kubepki_core::formats::yaml;
 use kubepki_core::layouts::vendors::{VENDORS, VendorLayout};
 use kubepki_core::model::{Authority, KeyState};
@@ -135,6 +136,7 @@ fn find_entries(
         );
         entries.add(reader, entry);
     }
+    let on_host = PathMap::of_host();
     for row in vendor.kubeconfigs {
         let path = base.join(row.path);
         if reader.symlink_metadata(&path).is_none() || entries.of_kubeconfig(&path).is_some() {
@@ -146,9 +148,11 @@ fn find_entries(
             .filter(|name| !entries.has(name))
             .map_or_else(|| path.display().to_string(), ToOwned::to_owned);
         kubeconfigs::note_trust(reader, &path, None, entries);
-        if let Some(mut entry) =
-            kubeconfigs::entry(reader, &path, name, row.role, Vec::new(), false)
-        {
+        if let Some(mut entry) = kubeconfigs::entry(
+            reader,
+            name,
+            kubeconfigs::Named::by_nobody(&path, row.role, &on_host),
+        ) {
             entry.expected_authority = Some(row.authority.to_owned());
             entries.add(reader, entry);
         }
