@@ -94,13 +94,12 @@ pub fn notices(inventory: &Inventory, issuances: &[Issuance]) -> Vec<Notice> {
         let Some(original) = standing.original().filter(|path| renewed(path)) else {
             continue;
         };
-        let path = kubeconfig.path.display();
         notices.push(Notice {
             code: "kubeconfig-copy".to_owned(),
-            object: path.to_string(),
+            object: kubeconfig.path.display().to_string(),
             message: format!(
-                "{path} is a copy of {} and keeps its old certificate; `kubepki kubeconfig update` \
-                 brings it up to date afterwards",
+                "a copy of {}, which keeps its old certificate; `kubepki kubeconfig update` brings it \
+                 up to date afterwards",
                 original.display()
             ),
         });

@@ -66,12 +66,32 @@ const SCHEMAS: &[(&str, &str)] = &[
         include_str!("../../../../docs/schema/host-results.json"),
     ),
     (
+        "HostList",
+        include_str!("../../../../docs/schema/host-list.json"),
+    ),
+    (
         "Inspection",
         include_str!("../../../../docs/schema/inspection.json"),
     ),
     (
+        "JoinConfig",
+        include_str!("../../../../docs/schema/join-config.json"),
+    ),
+    (
+        "KubeconfigList",
+        include_str!("../../../../docs/schema/kubeconfig-list.json"),
+    ),
+    (
         "KubeconfigResult",
         include_str!("../../../../docs/schema/kubeconfig-result.json"),
+    ),
+    (
+        "KubeconfigUpdate",
+        include_str!("../../../../docs/schema/kubeconfig-update.json"),
+    ),
+    (
+        "NodeCredentials",
+        include_str!("../../../../docs/schema/node-credentials.json"),
     ),
     (
         "Layout",

@@ -20,14 +20,14 @@ mod results;
 mod status;
 mod status_rows;
 
-use crate::args::{BackupVerb, Command};
+use crate::args::{BackupVerb, Command, KubeconfigVerb};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use document::{SelectedHosts, selected};
 use kubepki_fleet::session::SessionError;
 
-pub use looking::{Looked, look_at_all};
+pub use looking::{Looked, look_at_all, look_at_each, request as look_request};
 pub use progress::Voices;
 pub use reach::Reach;
 
@@ -62,9 +62,14 @@ fn on(
             };
             fan_out::run(context, hosts, question)
         }
-        Command::Inspect(_) | Command::CaHash(_) | Command::Kubeconfig(_) => {
-            fan_out::run(context, hosts, None)
+        Command::Kubeconfig(args) => {
+            let question = match &args.verb {
+                Some(KubeconfigVerb::Update(_)) => Some("Update copies of admin.conf on"),
+                Some(KubeconfigVerb::List(_)) | None => None,
+            };
+            fan_out::run(context, hosts, question)
         }
+        Command::Inspect(_) | Command::CaHash(_) => fan_out::run(context, hosts, None),
         _ => return None,
     })
 }
