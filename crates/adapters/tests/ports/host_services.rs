@@ -118,6 +118,41 @@ fn a_failed_state_is_cleared_before_a_restart() {
 }
 
 #[test]
+fn units_and_containers_are_stopped_and_started() {
+    let (host, services) = Host::doing("[ $1 != reset-failed ]");
+    services.stop_unit("etcd.service").unwrap();
+    services.start_unit("etcd.service").unwrap();
+    services.stop_docker("etcd").unwrap();
+    services.start_docker("etcd").unwrap();
+    assert_eq!(
+        host.calls(),
+        [
+            "systemctl [--no-ask-password] [stop] [--] [etcd.service]",
+            "systemctl [reset-failed] [--] [etcd.service]",
+            "systemctl [--no-ask-password] [start] [--] [etcd.service]",
+            "docker [stop] [--] [etcd]",
+            "docker [start] [--] [etcd]",
+        ]
+    );
+    let (_host, services) = Host::doing("echo no such thing >&2; exit 1");
+    let errors = [
+        services.stop_unit("x").unwrap_err(),
+        services.start_unit("x").unwrap_err(),
+        services.stop_docker("x").unwrap_err(),
+        services.start_docker("x").unwrap_err(),
+    ];
+    assert_eq!(
+        errors.map(|error| error.to_string()),
+        [
+            "cannot stop x: no such thing",
+            "cannot start x: no such thing",
+            "cannot stop docker container x: no such thing",
+            "cannot start docker container x: no such thing",
+        ]
+    );
+}
+
+#[test]
 fn logs_and_docker_get_their_arguments() {
     let (host, services) = Host::doing("echo one; echo two");
     assert_eq!(

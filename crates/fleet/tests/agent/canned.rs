@@ -194,12 +194,15 @@ pub fn error() -> SessionError {
         .detail("location", "/etc/kubernetes/pki/ca.crt")
 }
 
+/// Work that tells its progress.
+pub type Work = Arc<dyn Fn(&dyn Progress) + Send + Sync>;
+
 /// What a host was asked, in order, and what it does while it carries out a plan.
 #[derive(Clone, Default)]
 pub struct Canned {
     pub asked: Arc<Mutex<Vec<String>>>,
     pub refuses: bool,
-    pub while_carrying: Option<Arc<dyn Fn(&dyn Progress) + Send + Sync>>,
+    pub while_carrying: Option<Work>,
 }
 
 impl Canned {
