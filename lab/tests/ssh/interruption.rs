@@ -28,16 +28,9 @@ enum Way {
     AgentKilled,
     /// The host's processes end all at once; then it boots.
     HostCrashed,
-    /// The program on this machine gets SIGKILL.
-    CallerKilled,
 }
 
-const WAYS: [Way; 4] = [
-    Way::ConnectionCut,
-    Way::AgentKilled,
-    Way::HostCrashed,
-    Way::CallerKilled,
-];
+const WAYS: [Way; 3] = [Way::ConnectionCut, Way::AgentKilled, Way::HostCrashed];
 
 /// Renews everything, and answers how many lines that wrote into journals.
 pub fn an_uninterrupted_renewal(cluster: &Cluster, access: &SshAccess) -> Result<usize> {
@@ -90,7 +83,7 @@ struct Point {
     /// At the end of this line, counted over all hosts.
     line: usize,
     pause: Duration,
-    /// Whether the caller is killed too.
+    /// Whether the caller gets SIGKILL too.
     gives_up: bool,
 }
 
@@ -143,7 +136,7 @@ fn interrupted(cluster: &Cluster, access: &SshAccess, point: &Point) -> Result<(
         std::thread::sleep(Duration::from_millis(2));
     };
     std::thread::sleep(point.pause);
-    strike(access, &host, point.way)?;
+    strike(&host, point.way)?;
     if point.gives_up {
         access.kill_kubepki()?;
     }
@@ -152,7 +145,7 @@ fn interrupted(cluster: &Cluster, access: &SshAccess, point: &Point) -> Result<(
     Ok((host, output))
 }
 
-fn strike(access: &SshAccess, host: &Host, way: Way) -> Result<()> {
+fn strike(host: &Host, way: Way) -> Result<()> {
     match way {
         Way::ConnectionCut => {
             host.shell(
@@ -169,7 +162,6 @@ fn strike(access: &SshAccess, host: &Host, way: Way) -> Result<()> {
             ])?;
         }
         Way::HostCrashed => host.crash()?,
-        Way::CallerKilled => access.kill_kubepki()?,
     }
     Ok(())
 }
@@ -196,7 +188,7 @@ fn heal(cluster: &Cluster, host: &Host, way: Way) -> Result<()> {
                 println!("--- {error:#}");
             }
         }
-        Way::AgentKilled | Way::CallerKilled => {}
+        Way::AgentKilled => {}
     }
     Ok(())
 }

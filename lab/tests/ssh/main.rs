@@ -19,7 +19,7 @@ use anyhow::{Context, Result};
 use kubepki_lab::{Cache, Cluster, Lab};
 
 /// How often a renewal is interrupted when nobody says otherwise: each way once.
-const INTERRUPTIONS: usize = 4;
+const INTERRUPTIONS: usize = 3;
 
 #[test]
 #[ignore = "needs root and the lab: cargo xtask test --tier lab"]
