@@ -3,9 +3,9 @@
 
 use super::Scene;
 use super::authorities::FileAt;
-use super::repair::{Decision, decide};
+use super::repair::{Content, Decision, decide};
 use super::trust;
-use crate::model::{Holder, Inventory, Role, UsedBy};
+use crate::model::{Entry, Holder, Inventory, Role, UsedBy};
 use crate::plan::document::{API_VERSION, BasisFile};
 use crate::plan::{Issuance, Notice, Origin, Plan, TrustUpdate};
 use jiff::{SignedDuration, Timestamp};
@@ -56,6 +56,13 @@ pub(crate) fn mend(scene: &Scene<'_>, host: usize) -> HostFiles {
                 for reason in &reasons {
                     files.notice(&reason.code, &entry.name, reason.message.clone());
                 }
+                if rebuilds_names(scene, host, entry, &content) {
+                    files.notice(
+                        "names-rebuilt",
+                        &entry.name,
+                        "no other host has its like, so its names are put together from flags and kubeconfigs; what only kubeadm's stored configuration knows (certSANs in ConfigMap kube-system/kubeadm-config) is not among them: compare, and add it with `kubepki renew apiserver --add-san NAME`".to_owned(),
+                    );
+                }
                 if let Err(because) = files.entry(scene, host, entry, content) {
                     files.notices.retain(|notice| notice.object != entry.name);
                     files.leave(&entry.name, because);
@@ -69,6 +76,23 @@ pub(crate) fn mend(scene: &Scene<'_>, host: usize) -> HostFiles {
     }
     trust::update(scene, host, &mut files);
     files
+}
+
+/// Whether the API server's names are lost on every host, and made up anew.
+fn rebuilds_names(scene: &Scene<'_>, host: usize, entry: &Entry, content: &Content) -> bool {
+    let names = match content {
+        Content::Own { names } | Content::Template { names, .. } => names,
+        Content::Client { .. } => return false,
+    };
+    let others = scene.evidence.hosts.iter().enumerate();
+    entry.role == Role::ApiserverServing
+        && names.is_some()
+        && others
+            .filter(|(other, _)| *other != host)
+            .flat_map(|(_, other)| &other.inventory.entries)
+            .filter(|other| other.role == entry.role)
+            .filter_map(Entry::certificate)
+            .all(|certificate| certificate.subject_alt_names().is_empty())
 }
 
 impl HostFiles {

@@ -222,7 +222,8 @@ impl<'a> Course<'a> {
         steps
             .extend(self.carry(|host, action| action.component == Etcd && !halted.contains(&host)));
         let together = lost || !halted.is_empty() || !self.is_up;
-        let parking = if self.is_up { 35 } else { 10 };
+        // The API server beside it is parked meanwhile, and takes up to 30 s to end.
+        let parking = if halted.is_empty() { 35 } else { 5 };
         Stage {
             name: "etcd".to_owned(),
             reason: if lost {

@@ -201,10 +201,12 @@ fn reasons(
     if component.runs_as == RunsAs::Process {
         return reasons;
     }
-    if !runs(inventory, component) {
+    let runs = runs(inventory, component);
+    if !runs {
         reasons.push("it does not run".to_owned());
     }
     match component.kind {
+        _ if !runs => {}
         ComponentKind::KubeApiserver if api_server(scene, host) == Some(false) => {
             reasons.push("it does not answer".to_owned());
         }

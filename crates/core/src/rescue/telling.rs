@@ -156,10 +156,15 @@ impl Telling<'_> {
             )
         } else if troubles.is_empty() && !self.is_live() {
             (Standing::Unknown, in_order("etcd"))
-        } else if troubles.is_empty() {
+        } else if troubles.is_empty() && healthy == members {
             (
                 Standing::Works,
                 format!("etcd has its quorum: {healthy} of {members} members well"),
+            )
+        } else if troubles.is_empty() {
+            (
+                Standing::Degraded,
+                format!("etcd has its quorum, and only {healthy} of {members} members are well"),
             )
         } else {
             (

@@ -122,10 +122,25 @@ fn people(context: &Context, account: &Account<'_>) -> Result<(), CliError> {
         show::left(context, &again.left)?;
     }
     let mut stdout = context.stdout();
+    // A new CA is missed in hundreds of objects; one of each kind says it.
+    let mut told: Vec<(&ApiTrouble, usize)> = Vec::new();
     for trouble in account.in_the_api.iter().flatten() {
+        let known = told
+            .iter_mut()
+            .find(|(known, _)| known.code == trouble.code && !context.is_wide());
+        match known {
+            Some((_, more)) => *more += 1,
+            None => told.push((trouble, 0)),
+        }
+    }
+    for (trouble, more) in told {
+        let more = match more {
+            0 => String::new(),
+            more => format!(" (and {more} more: `kubepki doctor --api`)"),
+        };
         writeln!(
             stdout,
-            "{WARN}in the API{WARN:#} {}: {}; {}",
+            "{WARN}in the API{WARN:#} {}{more}: {}; {}",
             printable(&trouble.object),
             printable(&trouble.message),
             printable(&trouble.remedy)

@@ -7,6 +7,7 @@ mod account;
 mod api;
 mod hosts;
 mod look;
+mod rest;
 mod show;
 
 use super::fleet::carry::Undertaking;
@@ -64,9 +65,10 @@ pub fn run(context: &Context, args: &RescueArgs) -> Result<ExitCode, CliError> {
     }
     let outcome = undertaking.carry_out(context, &sight.looked, &rescued.plan, Patience::default());
     context.note("\nlooking again");
-    let after = looker.look()?;
+    let (after, in_the_api) = rest::look_when_at_rest(&looker, &outcome, |after| {
+        api::look(context, &hosts, &reach, after)
+    })?;
     let again = judge(context, args, &hosts, &after)?;
-    let in_the_api = api::look(context, &hosts, &reach, &after);
     tell(
         context,
         &Account {
