@@ -187,6 +187,7 @@ fn create(
     }
     let expires = now
         .checked_add(args.ttl)
+        .and_then(|expires| Timestamp::from_second(expires.as_second()))
         .map_err(|_| CliError::usage("--ttl ends after all time"))?;
     // 22 letters; one octet of 64 is passed over
     let token = BootstrapToken::generate(&kubepki_keys::random_octets(64), Some(expires))
