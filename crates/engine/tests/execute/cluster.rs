@@ -367,3 +367,49 @@ fn etcd_that_would_not_come_up_host_by_host_is_left_to_a_rescue() {
     ];
     plan(&machines, &all()).unwrap();
 }
+
+#[test]
+fn cas_whose_keys_lie_on_different_hosts_are_renewed_where_their_keys_are() {
+    let names = ["cp1", "cp2"];
+    let mut machines: Vec<Machine> = ["10.0.0.1", "10.0.0.2"]
+        .iter()
+        .zip(names)
+        .map(|(address, name)| control_plane(name, address, &names))
+        .collect();
+    let front_proxy = authorities().front_proxy.again(-4000, -10).pem();
+    let front_proxy_ca = format!("{PKI}/front-proxy-ca.crt");
+    for machine in &mut machines {
+        expire_cluster_authority(machine);
+        machine.write(&front_proxy_ca, front_proxy.clone());
+    }
+    machines[0].remove(&format!("{PKI}/front-proxy-ca.key"));
+    machines[1].remove(CA_KEY);
+    let sites = Sites::new(machines);
+    let mut request = all();
+    request.renew_expired_ca = true;
+    sites.carry(&sites.plan(&request).unwrap());
+    for path in [CA, &front_proxy_ca] {
+        let renewed = sites.site("cp1").certificate(path);
+        assert!(renewed.validity().not_after > pki::now(), "{path}");
+        assert_eq!(renewed, sites.site("cp2").certificate(path));
+    }
+    assert!(sites.plan(&request).unwrap().is_empty());
+}
+
+#[test]
+fn an_expired_ca_whose_key_is_nowhere_is_told() {
+    let mut machines = vec![control_plane("cp1", "10.0.0.1", &["cp1"]), worker("w1")];
+    machines.iter_mut().for_each(expire_cluster_authority);
+    machines[0].remove(CA_KEY);
+    let sites = Sites::new(machines);
+    let mut request = all();
+    request.renew_expired_ca = true;
+    let plan = sites.plan(&request).unwrap();
+    let told = plan
+        .left_out()
+        .find(|notice| notice.code == "ca-not-renewable")
+        .unwrap();
+    assert!(told.object.starts_with("ca on "), "{told:?}");
+    assert!(told.message.contains("on none of the hosts"), "{told:?}");
+    assert!(!plan.stages.iter().any(|stage| stage.name == "authorities"));
+}

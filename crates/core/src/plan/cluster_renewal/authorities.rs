@@ -23,8 +23,10 @@ use std::path::PathBuf;
 pub(super) struct AuthorityPlans {
     /// On hosts that renew a CA.
     pub(super) renewing: Vec<(String, Plan)>,
-    /// On hosts that are handed one.
+    /// On hosts that are handed one; a host that renews one CA may be handed another.
     pub(super) given: Vec<(String, Plan)>,
+    /// What cannot be done.
+    pub(super) notices: Vec<Notice>,
     /// By host: names of authorities that change, with their new ends.
     changed: BTreeMap<String, Vec<(String, Timestamp)>>,
     /// CAs with their new ends.
@@ -150,15 +152,13 @@ pub(super) fn plans(
     let is_expired = |ca: &Certificate| ca.validity().state(now) == ValidityState::Expired;
     let needed = needed(hosts, requests);
     let around = super::Around::default();
-    let mut planners: Vec<(&Host<'_>, Planner<'_>)> = hosts
-        .iter()
-        .map(|host| {
-            let planner = Planner::new(host.inventory, &files_only, now, Some(&around));
-            (host, planner)
-        })
-        .collect();
+    let planners = || -> Vec<(&Host<'_>, Planner<'_>)> {
+        let planner = |host| Planner::new(host, &files_only, now, Some(&around));
+        let hosts = hosts.iter();
+        hosts.map(|host| (host, planner(host.inventory))).collect()
+    };
+    let (mut renewing, mut giving) = (planners(), planners());
     let mut plans = AuthorityPlans::default();
-    let mut renewing: Vec<&str> = Vec::new();
     for family in &families {
         let is_needed = match &request.selection {
             Selection::All => true,
@@ -173,18 +173,17 @@ pub(super) fn plans(
                 host.is_selected && authority.issuing().is_some_and(is_expired)
             });
             let Some((host, authority)) = holder else {
-                stays_expired(&mut planners, family);
+                plans.notices.push(stays_expired(family));
                 continue;
             };
             let (Some(certificate), Some(key)) = (authority.issuing(), &authority.key_path) else {
                 continue;
             };
-            let planner = planners.iter_mut().find(|(it, _)| it.name == host.name);
+            let planner = renewing.iter_mut().find(|(it, _)| it.name == host.name);
             let Some((_, planner)) = planner else {
                 continue;
             };
             planner.renew_authority(authority, certificate, key.clone())?;
-            renewing.push(host.name);
             let not_after = planner
                 .renewed_end()
                 .unwrap_or(certificate.validity().not_after);
@@ -207,61 +206,58 @@ pub(super) fn plans(
             }
         };
         plans.ends.push((family.newest.clone(), given.not_after));
-        hand_out(&mut planners, &mut plans, family, &given, now);
+        hand_out(&renewing, &mut giving, &mut plans, family, &given, now);
     }
-    for (host, planner) in planners {
+    for (host, planner) in renewing {
         let plan = planner.finish();
+        if !plan.is_empty() {
+            plans.renewing.push((host.name.to_owned(), plan));
+        }
+    }
+    for (host, planner) in giving {
+        let mut plan = planner.finish();
         if plan.is_empty() {
             continue;
         }
-        let into = match renewing.contains(&host.name) {
-            true => &mut plans.renewing,
-            false => &mut plans.given,
-        };
-        into.push((host.name.to_owned(), plan));
+        let earlier = plans.touched_on(host.name);
+        plan.basis.retain(|file| !earlier.contains(&file.path));
+        plans.given.push((host.name.to_owned(), plan.with_id()));
     }
     Ok(plans)
 }
 
 /// Puts the CA into every file with an expired self of it, but where it is renewed.
 fn hand_out<'a>(
-    planners: &mut [(&'a Host<'a>, Planner<'a>)],
+    renewing: &[(&'a Host<'a>, Planner<'a>)],
+    giving: &mut [(&'a Host<'a>, Planner<'a>)],
     plans: &mut AuthorityPlans,
     family: &Family<'a>,
     given: &Given,
     now: Timestamp,
 ) {
-    for (host, planner) in planners {
-        let here: Vec<(&Authority, &Certificate)> = expired_here(host, family, now).collect();
-        let mut changed = Vec::new();
+    for ((host, planner), (_, renewal)) in giving.iter_mut().zip(renewing) {
         let mut written: Vec<&Certificate> = Vec::new();
-        for (authority, certificate) in here {
-            changed.push((authority.name.clone(), given.not_after));
-            let is_renewed_here = given.fingerprint_sha256.is_none() && given.host == host.name;
-            let by_renewal = is_renewed_here && planner.covers(&authority.certificate_path);
-            // Copies of the same certificate change with the first of them.
-            if by_renewal || written.contains(&certificate) {
+        for (authority, certificate) in expired_here(host, family, now) {
+            if !host.is_selected {
+                plans.notices.push(notice(
+                    "ca-copy-left",
+                    format!("{} on {}", authority.name, host.name),
+                    "holds the expired CA, and the host is not among those selected: it stays so there",
+                ));
                 continue;
             }
-            if host.is_selected {
-                planner.give_authority(authority, certificate, given.clone());
-                written.push(certificate);
-            } else {
-                planner.notice(
-                    "ca-copy-left",
-                    &authority.name,
-                    "holds the expired CA and is not among the selected hosts: it stays so there"
-                        .to_owned(),
-                );
-                changed.pop();
-            }
-        }
-        if !changed.is_empty() {
             plans
                 .changed
                 .entry(host.name.to_owned())
                 .or_default()
-                .extend(changed);
+                .push((authority.name.clone(), given.not_after));
+            let is_renewed_here = given.fingerprint_sha256.is_none() && given.host == host.name;
+            let by_renewal = is_renewed_here && renewal.covers(&authority.certificate_path);
+            // Copies of the same certificate change with the first of them.
+            if !by_renewal && !written.contains(&certificate) {
+                planner.give_authority(authority, certificate, given.clone());
+                written.push(certificate);
+            }
         }
     }
 }
@@ -298,7 +294,7 @@ fn needed(hosts: &[Host<'_>], requests: &[Option<RenewRequest>]) -> Vec<Certific
     needed
 }
 
-fn stays_expired(planners: &mut [(&Host<'_>, Planner<'_>)], family: &Family<'_>) {
+fn stays_expired(family: &Family<'_>) -> Notice {
     let message = match family.keys.first() {
         Some((host, _)) => format!(
             "it has expired and stays so: its key is on {}, which is not among the selected hosts",
@@ -306,12 +302,12 @@ fn stays_expired(planners: &mut [(&Host<'_>, Planner<'_>)], family: &Family<'_>)
         ),
         None => "it has expired and stays so: its key is on none of the hosts; bring it back, or replace the CA with `kubepki rescue`".to_owned(),
     };
-    if let Some((_, planner)) = planners
-        .iter_mut()
-        .find(|(host, _)| host.name == family.holder.0)
-    {
-        planner.notice("ca-not-renewable", &family.holder.1.name, message);
-    }
+    let (host, authority) = family.holder;
+    notice(
+        "ca-not-renewable",
+        format!("{} on {host}", authority.name),
+        message,
+    )
 }
 
 /// Hosts that hold an expired self of a CA that is valid elsewhere, where nobody asked to mend it.

@@ -68,6 +68,7 @@ pub fn plan_cluster_renewal(
             AuthorityPlans::default()
         }
     };
+    notices.extend(authorities.notices.iter().cloned());
     notices.extend(authorities.left_in_kubeconfigs(&ordered, now));
     let mut around = Around {
         signers: signers::signers(&ordered, &authorities),
