@@ -8,6 +8,7 @@
 use super::evidence::{Evidence, HostEvidence};
 use crate::connections::{Connection, ConnectionKind, Graph, SlotId, derive};
 use crate::model::cluster::ClusterObservation;
+use crate::model::live::AttemptOutcome;
 use std::collections::HashMap;
 
 /// These hosts, each with its name in the cluster document, as evidence of one cluster.
@@ -42,8 +43,18 @@ pub fn together(
             continue;
         };
         for attempt in &mut live.attempts {
-            let shape = tried.get(&attempt.connection);
-            let id = shape.and_then(|shape| index.find(&host.inventory.host, shape));
+            let Some(shape) = tried.get(&attempt.connection) else {
+                continue;
+            };
+            let id = match index.find(&host.inventory.host, shape).as_slice() {
+                [only] => Some(*only),
+                // Through a load balancer: who was asked is not known. That it works proves nothing
+                // of the others; that it does not is told of one of them.
+                [first, ..] if !matches!(attempt.outcome, AttemptOutcome::Accepted { .. }) => {
+                    Some(*first)
+                }
+                _ => None,
+            };
             if let Some(id) = id {
                 id.clone_into(&mut attempt.connection);
             }
@@ -60,23 +71,26 @@ struct Shape {
     presents: Option<String>,
     trusts: Option<String>,
     address: Option<(String, u16)>,
-    /// Among connections that are alike in all of this.
+    /// Which it is among connections that are alike in all of this…
     number: usize,
+    /// … and how many of them there are.
+    of: usize,
 }
 
 fn shapes(graph: &Graph) -> HashMap<String, Shape> {
-    let mut found: Vec<(String, Shape)> = Vec::new();
-    for connection in &graph.connections {
-        let mut shape = shape(graph, connection);
-        let alike = found.iter().filter(|(_, other)| {
-            let mut other = other.clone();
-            other.number = 0;
-            other == shape
-        });
-        shape.number = alike.count();
-        found.push((connection.id.clone(), shape));
-    }
-    found.into_iter().collect()
+    let all: Vec<Shape> = graph
+        .connections
+        .iter()
+        .map(|connection| shape(graph, connection))
+        .collect();
+    let alike = |shape: &Shape, among: &[Shape]| among.iter().filter(|it| *it == shape).count();
+    let numbered = all.iter().enumerate().map(|(index, shape)| Shape {
+        number: alike(shape, all.get(..index).unwrap_or_default()),
+        of: alike(shape, &all),
+        ..shape.clone()
+    });
+    let ids = graph.connections.iter().map(|it| it.id.clone());
+    ids.zip(numbered).collect()
 }
 
 fn shape(graph: &Graph, connection: &Connection) -> Shape {
@@ -93,6 +107,7 @@ fn shape(graph: &Graph, connection: &Connection) -> Shape {
         trusts: place(connection.client_trusts),
         address: connection.address.clone(),
         number: 0,
+        of: 0,
     }
 }
 
@@ -113,25 +128,32 @@ impl<'g> Index<'g> {
         Self { by_client }
     }
 
-    /// The connection of this host that is alike; one that is called otherwise among hosts only when
-    /// there is no choice.
-    fn find(&self, host: &str, shape: &Shape) -> Option<&'g str> {
-        let known = self.by_client.get(&(host, shape.kind))?;
+    /// The connections of this host that it may have been; one that is called otherwise among hosts
+    /// only when there is no choice.
+    fn find(&self, host: &str, shape: &Shape) -> Vec<&'g str> {
+        let Some(known) = self.by_client.get(&(host, shape.kind)) else {
+            return Vec::new();
+        };
         let alike = |other: &&(&str, Shape)| {
             (&other.1.client, &other.1.presents, &other.1.trusts)
                 == (&shape.client, &shape.presents, &shape.trusts)
         };
-        let same: Vec<_> = known
+        let same: Vec<&'g str> = known
             .iter()
             .filter(alike)
             .filter(|(_, other)| other.address == shape.address)
+            .map(|(id, _)| *id)
             .collect();
-        if let Some((id, _)) = same.get(shape.number).or(same.last()) {
-            return Some(id);
+        if same.len() == shape.of {
+            // As many as the host knew of, in the same order.
+            return same.get(shape.number).copied().into_iter().collect();
+        }
+        if !same.is_empty() {
+            return same;
         }
         match known.iter().filter(alike).collect::<Vec<_>>().as_slice() {
-            [(only, _)] => Some(only),
-            _ => None,
+            [(only, _)] => vec![only],
+            _ => Vec::new(),
         }
     }
 }

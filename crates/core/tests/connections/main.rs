@@ -15,4 +15,6 @@ mod mutations;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod together;
+#[cfg(test)]
 mod world;

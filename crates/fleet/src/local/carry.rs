@@ -6,8 +6,8 @@ use crate::session::{
     CarryReport, CarryRequest, IssuedCertificate, PreparedRequest, SessionError, SigningOrder,
 };
 use kubepki_core::plan::Plan;
-use kubepki_engine::apply;
 use kubepki_engine::apply::backup::{Protection, Unlock};
+use kubepki_engine::apply::{self, ApplyError};
 use kubepki_engine::execute::{self, Brought, Execution, Order, Outcome, Settled};
 use kubepki_engine::ports::Progress;
 use kubepki_engine::take_up::{How, TakenUp};
@@ -85,6 +85,10 @@ impl<O: Outside> LocalSession<O> {
     ) -> Result<Option<CarryReport>, SessionError> {
         self.options = super::options(pki_folder)?;
         let host = self.outside.ports().host;
+        // A run that goes on is none that was interrupted; whoever waits for its end has to be told.
+        if let Ok(Some(holder)) = apply::running(host) {
+            return Err(SessionError::from(&ApplyError::Locked { holder }));
+        }
         let found = apply::interrupted(host).map_err(|error| SessionError::from(&error))?;
         let Some(found) = found else {
             return Ok(None);

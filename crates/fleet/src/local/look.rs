@@ -11,8 +11,8 @@ use kubepki_engine::ports::{HostRead, Ports, Progress};
 use kubepki_engine::take_up;
 use std::time::Duration;
 
-/// What a gap calls the state that runs leave behind.
-const RUNS: &str = "runs of kubepki";
+/// What a gap calls the state that runs leave behind: with it nothing can be changed on the host.
+pub const RUNS: &str = "runs of kubepki";
 
 impl<O: Outside> LocalSession<O> {
     pub(super) fn look_at(

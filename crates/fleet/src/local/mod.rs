@@ -16,6 +16,7 @@ mod look;
 
 pub use bounds::{Bounds, OutsideDiscovery};
 pub use failure::unsettled;
+pub use look::RUNS;
 
 use crate::protocol::PROTOCOL;
 use crate::session::{

@@ -1,11 +1,9 @@
-//! Hosts in memory, the plans that tests carry out on them, and what the operator is told.
+//! Hosts in memory, and what the operator is told.
 
 use jiff::Timestamp;
 use kubepki_core::model::cluster::Node;
-use kubepki_core::model::{ComponentKind, Holder, Inventory, NodeName, Role};
-use kubepki_core::plan::{
-    BasisFile, ClusterPlan, Gate, Issuance, KeyChoice, Origin, Pace, Plan, Signer, Stage, Step,
-};
+use kubepki_core::model::{ComponentKind, Inventory, NodeName};
+use kubepki_core::plan::{ClusterPlan, Gate, Issuance, Plan, Signer, Stage};
 use kubepki_engine::ports::Progress;
 use kubepki_fleet::campaign::{
     Campaign, CampaignOptions, CampaignOutcome, CampaignProgress, Connect, HostFacts,
@@ -19,6 +17,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+pub use crate::plans::{carry, cluster_plan, elsewhere, given, own, renewals, stage};
 
 /// The basis of every plan here.
 pub const FILE: &str = "/etc/kubernetes/pki/apiserver.crt";
@@ -295,111 +295,6 @@ pub fn inventory(host: &str) -> Inventory {
     let mut inventory: Inventory = serde_json::from_value(text).unwrap();
     inventory.node_name = Some(NodeName::new(host, "its name"));
     inventory
-}
-
-/// A plan for one host with these issuances.
-pub fn plan(host: &str, issuances: Vec<Issuance>) -> Box<Plan> {
-    Box::new(
-        Plan {
-            api_version: "kubepki.dev/v1alpha1".to_owned(),
-            kind: "Plan".to_owned(),
-            id: String::new(),
-            verb: "renew".to_owned(),
-            host: host.to_owned(),
-            created_at: epoch(),
-            basis: vec![BasisFile {
-                path: PathBuf::from(FILE),
-                sha256: Some("old".to_owned()),
-            }],
-            issuances,
-            restoration: None,
-            trust_updates: Vec::new(),
-            components: Vec::new(),
-            static_pod_folders: Vec::new(),
-            notices: Vec::new(),
-        }
-        .with_id(),
-    )
-}
-
-pub fn issuance(name: &str, signer: Signer) -> Issuance {
-    Issuance {
-        name: name.to_owned(),
-        role: Role::Other,
-        origin: Origin::Client {
-            common_name: name.to_owned(),
-            organizations: Vec::new(),
-        },
-        signer,
-        not_before: epoch(),
-        not_after: epoch(),
-        key: KeyChoice::Reuse,
-        subject_alt_names: None,
-        destination: Holder::Files {
-            certificate: PathBuf::from(FILE),
-            key: None,
-        },
-        point_kubeconfig: None,
-        copies: Vec::new(),
-    }
-}
-
-pub fn own(name: &str) -> Issuance {
-    issuance(name, Signer::ItsOwnKey)
-}
-
-pub fn elsewhere(name: &str, host: &str, authority: &str) -> Issuance {
-    issuance(
-        name,
-        Signer::Elsewhere {
-            host: host.to_owned(),
-            name: authority.to_owned(),
-            certificate: PathBuf::from("/etc/kubernetes/pki/ca.crt"),
-            key: PathBuf::from("/etc/kubernetes/pki/ca.key"),
-            fingerprint_sha256: "aa".to_owned(),
-        },
-    )
-}
-
-pub fn given(name: &str, host: &str, of: &str, fingerprint: Option<&str>) -> Issuance {
-    issuance(
-        name,
-        Signer::Given {
-            host: host.to_owned(),
-            name: of.to_owned(),
-            fingerprint_sha256: fingerprint.map(ToOwned::to_owned),
-        },
-    )
-}
-
-pub fn carry(host: &str, issuances: Vec<Issuance>) -> Step {
-    Step::Carry {
-        host: host.to_owned(),
-        plan: plan(host, issuances),
-    }
-}
-
-/// One renewal on each host.
-pub fn renewals(hosts: &[&str]) -> Vec<Step> {
-    hosts
-        .iter()
-        .map(|host| carry(host, vec![own("apiserver")]))
-        .collect()
-}
-
-pub fn stage(name: &str, pace: Pace, gate: Gate, steps: Vec<Step>) -> Stage {
-    Stage {
-        name: name.to_owned(),
-        reason: "because".to_owned(),
-        steps,
-        pace,
-        gate,
-        estimate_seconds: 1,
-    }
-}
-
-pub fn cluster_plan(stages: Vec<Stage>) -> ClusterPlan {
-    ClusterPlan::new("renew", epoch(), stages, Vec::new())
 }
 
 pub fn healthy(ok: bool) -> ApiAnswer {

@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test fails by panicking, and its shared functions are no tests themselves"
 )]
 
@@ -12,4 +11,5 @@ mod gates;
 mod hosts;
 mod lost;
 mod order;
+mod plans;
 mod signing;

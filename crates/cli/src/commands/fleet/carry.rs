@@ -16,6 +16,7 @@ use kubepki_fleet::campaign::{
     Campaign, CampaignOptions, CampaignOutcome, HostFacts, HostOutcome, HostState,
     KnownCertificates, Patience, Sessions, settle,
 };
+use kubepki_fleet::local::RUNS;
 use kubepki_fleet::session::{InterruptedRun, SessionError};
 use serde::Serialize;
 use std::io::Write;
@@ -68,6 +69,7 @@ impl<'a> Undertaking<'a> {
     ) -> Result<Vec<Looked>, CliError> {
         let looked = self.look(context)?;
         all_seen(looked.iter().filter(|looked| works_on(looked)))?;
+        changeable(looked.iter().filter(|looked| works_on(looked)))?;
         let runs = interrupted(looked.iter().filter(|looked| works_on(looked)));
         if runs.is_empty() {
             return Ok(looked);
@@ -220,6 +222,23 @@ pub fn refuse_interrupted<'l>(
     )
     .detail("interrupted", told.join("\n"))
     .hint(SETTLE))
+}
+
+/// Refuses when nothing can be changed on a host: another run goes on there, or what an earlier one
+/// left cannot be read.
+pub fn changeable<'l>(looked: impl IntoIterator<Item = &'l Looked>) -> Result<(), CliError> {
+    for looked in looked {
+        let Ok(seen) = &looked.seen else { continue };
+        let mut gaps = seen.look.inventory.gaps.iter();
+        if let Some(gap) = gaps.find(|gap| gap.object == RUNS) {
+            return Err(CliError::new(
+                "host-not-changeable",
+                format!("{}: {}", looked.host, gap.reason),
+            )
+            .hint(without(None, &[&looked.host])));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses when a host was not seen: what is not known of it cannot be planned.

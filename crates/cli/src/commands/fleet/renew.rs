@@ -1,7 +1,7 @@
 //! `kubepki renew` over many hosts: look at all, settle what was interrupted, plan the cluster, show,
 //! confirm, carry out, tell.
 
-use super::carry::{Undertaking, all_seen, in_full, refuse_interrupted};
+use super::carry::{Undertaking, all_seen, changeable, in_full, refuse_interrupted};
 use super::document::SelectedHosts;
 use super::looking::{Looked, no_such_role};
 use super::reach::{Reach, everybody};
@@ -38,6 +38,7 @@ pub fn run(
     let looked = if args.plan_out.is_some() {
         let looked = undertaking.look(context)?;
         all_seen(looked.iter().filter(|looked| is_selected(looked)))?;
+        changeable(looked.iter().filter(|looked| is_selected(looked)))?;
         refuse_interrupted(looked.iter().filter(|looked| is_selected(looked)))?;
         looked
     } else {

@@ -162,6 +162,7 @@ impl<W: Write> Form for ForPeople<'_, W> {
         self.authorities.add(host, status);
         self.remarks.of_status(host, status);
         self.remarks.of_look(host, seen);
+        self.remarks.of_halted(host, seen);
         self.summary.seen(host, status, seen);
         Ok(())
     }

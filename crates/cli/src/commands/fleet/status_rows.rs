@@ -346,6 +346,19 @@ impl Remarks {
         }
     }
 
+    /// What was stopped on a host and waits to be started.
+    pub fn of_halted(&mut self, host: &str, seen: &Seen) {
+        if seen.look.halted.is_empty() {
+            return;
+        }
+        let halted: Vec<String> = seen.look.halted.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "stopped by a run that did not end, and not started since: {}; `kubepki rescue` starts them",
+            halted.join(", ")
+        );
+        self.say(Severity::Warning, &message, host.to_owned());
+    }
+
     /// A host that gave no answer.
     pub fn not_seen(&mut self, host: &str, error: &SessionError) {
         let reason = match &error.hint {
