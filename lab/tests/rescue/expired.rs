@@ -26,8 +26,7 @@ pub const CASES: &[Case] = &[
     .ends(everybody_is_vouched_for),
     broken("etcd-peer-expired", etcd_peer, |field| {
         Ok(no_etcd(&field.control_planes)? + "\n" + &no_api(field, &field.control_planes)?)
-    })
-    .by_default(),
+    }),
     broken(
         "kubelet-clients-expired-without-bootstrap-token",
         kubelet_clients,
@@ -44,8 +43,7 @@ pub const CASES: &[Case] = &[
         everything_running_on,
         nothing_works,
     )
-    .flags(&["--offline"])
-    .by_default(),
+    .flags(&["--offline"]),
 ];
 
 /// As after a power cut.
