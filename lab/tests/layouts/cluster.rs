@@ -160,9 +160,6 @@ pub fn comes_back(recipe: &Recipe<'_>, certificates: usize, served: &[(&str, &st
     ensure!(renewed.success(), "{}\n{}", renewed.stdout, renewed.stderr);
     let result: Value = serde_json::from_str(&renewed.stdout)?;
     ensure!(result["verified"] == true, "{}", renewed.stdout);
-    for component in result["components"].as_array().into_iter().flatten() {
-        println!("{component}");
-    }
     recipe.ready()?;
     for (address, file) in served {
         serves(host, address, file)?;

@@ -123,6 +123,14 @@ pub struct RenewArgs {
     #[arg(long, value_name = "DIR")]
     pub install: Option<PathBuf>,
 
+    /// Make what is lost after the profiles by role in FILE, or after the builtin ones
+    ///
+    /// For a certificate that a flag or kubeconfig names and that is not there. FILE is YAML (see
+    /// docs/examples/profiles.yaml); roles that it leaves out are made after the profiles of the
+    /// program, which `--profiles builtin` means.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["csr_dir", "install"])]
+    pub profiles: Option<PathBuf>,
+
     /// Do not restart anything and do not wait for components
     ///
     /// Files change; what runs goes on with what it has loaded.

@@ -126,7 +126,7 @@ fn write_shared_notices(writer: &mut dyn Write, notices: &[Notice]) -> Result<()
 fn row(issuance: &Issuance) -> Vec<Cell> {
     let now = match &issuance.origin {
         Origin::Certificate { not_after, .. } => day(*not_after),
-        Origin::Client { .. } | Origin::Template { .. } => "-".to_owned(),
+        Origin::Client { .. } | Origin::Profile { .. } | Origin::Template { .. } => "-".to_owned(),
     };
     let end = match &issuance.signer {
         Signer::Request { .. } | Signer::Installed { .. } => "as signed".to_owned(),

@@ -8,7 +8,10 @@ use crate::context::{Context, host_error};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use kubepki_adapters::host::LocalHost;
-use kubepki_core::plan::{NameEdits, Plan, Refusal, RenewRequest, Selection, plan_renewal};
+use kubepki_core::layouts::Profiles;
+use kubepki_core::plan::{
+    ClusterPlan, NameEdits, Plan, Refusal, RenewRequest, Selection, plan_renewal,
+};
 use kubepki_engine::execute::basis;
 use kubepki_engine::ports::{FileAttributes, HostRead, HostWrite};
 use kubepki_sealed::{Sealed, danger};
@@ -70,7 +73,10 @@ pub fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitCode, CliError> 
     let plan = Plan::from_json(&text).map_err(|error| {
         CliError::new("plan-file", error)
             .location(args.plan.display())
-            .hint("make a new plan with `kubepki renew ... --plan-out FILE`")
+            .hint(match ClusterPlan::is_kind_of(&text) {
+                true => "it is a plan for a cluster: name the document of its hosts with --cluster",
+                false => "make a new plan with `kubepki renew ... --plan-out FILE`",
+            })
     })?;
     let outside = Outside::new(context);
     let carry = Carry {
@@ -132,8 +138,23 @@ pub fn request(context: &Context, args: &RenewArgs) -> Result<RenewRequest, CliE
         renew_expired_ca: args.renew_expired_ca,
         csr_dir: folder(&args.csr_dir)?,
         install: folder(&args.install)?,
+        profiles: args.profiles.as_deref().map(profiles).transpose()?,
         ..RenewRequest::new(selection)
     })
+}
+
+/// Profiles lie where the user's shell is, not below `--root`.
+fn profiles(file: &Path) -> Result<Profiles, CliError> {
+    if file == Path::new("builtin") {
+        return Ok(Profiles::default());
+    }
+    let path = std::path::absolute(file)?;
+    let contents = LocalHost::live()
+        .read(&path, 1 << 20)
+        .map_err(|error| host_error(&error))?;
+    let text = String::from_utf8_lossy(danger::open(&contents)).into_owned();
+    Profiles::parse(&text)
+        .map_err(|error| CliError::new(error.code(), error).location(path.display()))
 }
 
 /// Why there is no plan, with what to do about it.

@@ -103,6 +103,10 @@ const SCHEMAS: &[(&str, &str)] = &[
         include_str!("../../../../docs/schema/rescue-result.json"),
     ),
     (
+        "Profiles",
+        include_str!("../../../../docs/schema/profiles.json"),
+    ),
+    (
         "RunResult",
         include_str!("../../../../docs/schema/run-result.json"),
     ),

@@ -7,7 +7,7 @@ use crate::support::Tree;
 
 const SSL: &str = "/etc/kubernetes/ssl";
 
-fn master() -> Tree {
+pub fn master() -> Tree {
     let maker = Maker::on(Tree::empty(), 30);
     let ssl = |name: &str| format!("{SSL}/{name}");
     let ca = "/C=CN/ST=HangZhou/L=XS/O=k8s/OU=System/CN=kubernetes-ca";

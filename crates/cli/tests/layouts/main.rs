@@ -17,6 +17,7 @@ mod support;
 
 mod kubeasz;
 mod kubespray;
+mod lost;
 mod maker;
 mod rke;
 mod vendors;

@@ -143,6 +143,15 @@ pub fn signing_authority<'a>(
     expected_authority(inventory, entry, &issuer).and_then(|authority| usable(authority, now))
 }
 
+/// The authority that can sign a certificate where there was none, or why there is none.
+pub fn authority_for_new<'a>(
+    inventory: &'a Inventory,
+    entry: &Entry,
+    now: Timestamp,
+) -> Result<SigningAuthority<'a>, NotRenewable> {
+    expected_authority(inventory, entry, "").and_then(|authority| usable(authority, now))
+}
+
 /// The authority that signed the entry if it fits, else the one that should have.
 pub fn authority_for<'a>(inventory: &'a Inventory, entry: &Entry) -> Option<&'a Authority> {
     entry

@@ -4,6 +4,7 @@
 //! - [`by_hand`]: what other ways of setting up a cluster have that no flag names.
 //! - [`vendors`]: distributions that see to their certificates themselves.
 //! - [`recognise`](mod@recognise): which layout a host follows.
+//! - [`profiles`]: what a certificate of each role says where the old one is lost.
 //! - [`component_files`]: which flag of which component names what.
 //! - [`reload`](mod@reload): which inputs a running component takes up by itself.
 //!
@@ -14,6 +15,7 @@ pub mod by_hand;
 pub mod component_files;
 pub mod kind;
 pub mod kubeadm;
+pub mod profiles;
 pub mod recognise;
 pub mod reload;
 pub mod vendors;
@@ -27,5 +29,6 @@ pub use kubeadm::{
     CommonNameRule, KUBEADM, KubeletCertificate, Layout, OrganizationRule, RequiredAuthority,
     RequiredCertificate, RequiredKubeconfig, SubjectAltNameRule, SubjectRule,
 };
+pub use profiles::{Profiles, ProfilesError};
 pub use recognise::{Recognised, recognise, vendor_of_entry};
 pub use reload::{Reload, reload};

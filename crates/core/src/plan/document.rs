@@ -3,6 +3,7 @@
 //! Format: JSON, `apiVersion: kubepki.dev/v1alpha1`, `kind: Plan`. The id is the SHA-256 of the
 //! content without the id, so that an edited plan is noticed.
 
+use crate::layouts::profiles::Usage;
 use crate::model::{ComponentKind, Holder, KubeconfigUser, Role, RunsAs};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -131,6 +132,15 @@ pub enum Origin {
         source: String,
         /// Subject CN that replaces the template's (`system:node:w1`), when it must differ.
         common_name: Option<String>,
+    },
+    /// Nothing is there: what the profile of its role says. Its names are the issuance's.
+    Profile {
+        /// CN.
+        common_name: String,
+        /// O, repeated.
+        organizations: Vec<String>,
+        /// Extended key usages.
+        usages: Vec<Usage>,
     },
     /// Nothing is there: a client certificate of this subject.
     Client {

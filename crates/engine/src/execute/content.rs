@@ -6,6 +6,7 @@
 
 use super::error::ExecuteError;
 use crate::ports::{FILE_LIMIT, HostRead};
+use kubepki_core::layouts::profiles::Usage;
 use kubepki_core::model::Holder;
 use kubepki_core::plan::{Issuance, Origin, names};
 use kubepki_keys::random_serial;
@@ -25,10 +26,12 @@ pub(super) enum Content {
         /// The certificate's own, or that of a template with another common name.
         subject: Name,
     },
-    /// A client certificate.
-    Client {
+    /// A certificate of this subject and for these uses.
+    New {
         /// CN and O.
         subject: Name,
+        /// Extended key usages.
+        usages: Vec<ExtendedKeyUsage>,
     },
 }
 
@@ -84,8 +87,24 @@ impl Content {
                 organizations,
             } => {
                 let organizations: Vec<&str> = organizations.iter().map(String::as_str).collect();
-                Ok(Self::Client {
+                Ok(Self::New {
                     subject: Name::common(common_name, &organizations),
+                    usages: vec![ExtendedKeyUsage::ClientAuth],
+                })
+            }
+            Origin::Profile {
+                common_name,
+                organizations,
+                usages,
+            } => {
+                let organizations: Vec<&str> = organizations.iter().map(String::as_str).collect();
+                let usages = usages.iter().map(|usage| match usage {
+                    Usage::ServerAuth => ExtendedKeyUsage::ServerAuth,
+                    Usage::ClientAuth => ExtendedKeyUsage::ClientAuth,
+                });
+                Ok(Self::New {
+                    subject: Name::common(common_name, &organizations),
+                    usages: usages.collect(),
                 })
             }
         }
@@ -103,7 +122,15 @@ impl Content {
     /// The subject of the new certificate.
     pub(super) fn subject(&self) -> &Name {
         match self {
-            Self::Like { subject, .. } | Self::Client { subject } => subject,
+            Self::Like { subject, .. } | Self::New { subject, .. } => subject,
+        }
+    }
+
+    /// What a certificate that is like no other is for.
+    fn usages(&self) -> &[ExtendedKeyUsage] {
+        match self {
+            Self::New { usages, .. } => usages,
+            Self::Like { .. } => &[],
         }
     }
 
@@ -111,7 +138,7 @@ impl Content {
     pub(super) fn certificate(&self) -> Option<&Certificate> {
         match self {
             Self::Like { chain, .. } => chain.first(),
-            Self::Client { .. } => None,
+            Self::New { .. } => None,
         }
     }
 
@@ -140,12 +167,8 @@ impl Content {
             }
             _ => {
                 let subject = self.subject().clone();
-                let extensions = profile::leaf(
-                    &subject,
-                    &[ExtendedKeyUsage::ClientAuth],
-                    &names.unwrap_or_default(),
-                    issuer,
-                );
+                let extensions =
+                    profile::leaf(&subject, self.usages(), &names.unwrap_or_default(), issuer);
                 Ok(CertificateTemplate {
                     serial_number: random_serial(),
                     validity,
@@ -167,7 +190,7 @@ impl Content {
             }
             None => Ok(profile::requested(
                 self.subject(),
-                &[ExtendedKeyUsage::ClientAuth],
+                self.usages(),
                 &names.unwrap_or_default(),
             )),
         }

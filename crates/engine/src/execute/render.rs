@@ -75,7 +75,10 @@ impl Drafts<'_> {
         match &issuance.destination {
             Holder::Files { certificate, key } => {
                 // Nothing of what is there is worth keeping in its place.
-                if matches!(issuance.origin, Origin::Template { .. }) {
+                if matches!(
+                    issuance.origin,
+                    Origin::Template { .. } | Origin::Profile { .. }
+                ) {
                     return self.whole_files(issuance, certificate, key.as_deref(), made);
                 }
                 if let (Some(path), Some(new)) = (key, &made.key) {

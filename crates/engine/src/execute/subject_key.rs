@@ -40,7 +40,9 @@ pub(super) fn subject_key(
     }
     let holder = match &issuance.origin {
         Origin::Certificate { holder, .. } => holder,
-        Origin::Client { .. } | Origin::Template { .. } => &issuance.destination,
+        Origin::Client { .. } | Origin::Profile { .. } | Origin::Template { .. } => {
+            &issuance.destination
+        }
     };
     let key = match holder {
         Holder::Kubeconfig { path, user } => {

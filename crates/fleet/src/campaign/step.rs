@@ -199,7 +199,7 @@ impl Campaign<'_> {
                         ))
                     })?)
                 }
-                Origin::Template { .. } | Origin::Client { .. } => None,
+                Origin::Template { .. } | Origin::Profile { .. } | Origin::Client { .. } => None,
             };
             orders
                 .entry(signer.clone())

@@ -1,10 +1,13 @@
 //! One certificate of the plan: who signs it, with which dates, key and names, and where it goes.
 
 use super::around::Given;
+use super::lost::filled;
 use super::planner::{Planner, origin};
 use super::refusal::Refusal;
 use super::request::Selection;
-use crate::assess::renewable::{NotRenewable, SigningAuthority, authority_for, signing_authority};
+use crate::assess::renewable::{
+    NotRenewable, SigningAuthority, authority_for, authority_for_new, signing_authority,
+};
 use crate::model::{Authority, ComponentKind, Entry, Holder, KeyState, KubeconfigUser, Role};
 use crate::plan::document::{Issuance, KeyChoice, Origin, Signer};
 use crate::plan::names::spelled;
@@ -96,11 +99,19 @@ impl<'a> Planner<'a> {
                     .unwrap_or_default(),
             )?
             .map(|names| names.iter().map(spelled).collect());
+        let made = self
+            .profile_of(entry)
+            .and_then(|profile| profile.on(self.inventory).ok());
+        let subject_alt_names = match &made {
+            Some(made) if subject_alt_names.is_none() => Some(made.names.clone()),
+            _ => subject_alt_names,
+        };
         self.notice_other_signer(entry, &signer);
         let (destination, point_kubeconfig) = self.destination(entry);
-        let origin = match entry.certificate() {
-            Some(certificate) => origin(&entry.holder, certificate),
-            None => self.kubelet_client_origin(entry),
+        let origin = match (entry.certificate(), made) {
+            (Some(certificate), _) => origin(&entry.holder, certificate),
+            (None, Some(made)) => self.origin_of_profile(entry, made),
+            (None, None) => self.kubelet_client_origin(entry),
         };
         self.add_basis(entry, &signer, &destination);
         self.basis
@@ -197,7 +208,14 @@ impl<'a> Planner<'a> {
         {
             return Ok((authority_signer(authority, certificate, key), Some(*end)));
         }
-        let authority = match signing_authority(self.inventory, entry, self.now) {
+        let signing = match self.profile_of(entry) {
+            Some(profile) => {
+                filled(profile, self.inventory)?;
+                authority_for_new(self.inventory, entry, self.now)
+            }
+            None => signing_authority(self.inventory, entry, self.now),
+        };
+        let authority = match signing {
             Ok(authority) => authority,
             Err(reason) => return self.elsewhere(entry, reason),
         };

@@ -6,6 +6,7 @@
 pub(in crate::plan) mod around;
 mod authority;
 mod leaf;
+mod lost;
 pub(in crate::plan) mod planner;
 mod refusal;
 mod request;

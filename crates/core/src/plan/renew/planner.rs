@@ -163,9 +163,10 @@ impl<'a> Planner<'a> {
 
     /// A kubelet without any client certificate gets one: its subject follows from the node name.
     fn is_makeable(&self, entry: &Entry) -> bool {
-        entry.role == Role::KubeletClient
+        let is_kubelets = entry.role == Role::KubeletClient
             && self.inventory.node_name.is_some()
-            && self.inventory.component(ComponentKind::Kubelet).is_some()
+            && self.inventory.component(ComponentKind::Kubelet).is_some();
+        is_kubelets || self.profile_of(entry).is_some()
     }
 
     pub(in crate::plan) fn notice(&mut self, code: &str, object: &str, message: String) {

@@ -1,5 +1,6 @@
 //! What the user wants renewed, and how.
 
+use crate::layouts::Profiles;
 use crate::plan::lifetime::{EndRule, StartRule};
 use crate::plan::names::NameEdits;
 use jiff::SignedDuration;
@@ -41,6 +42,8 @@ pub struct RenewRequest {
     pub csr_dir: Option<PathBuf>,
     /// Take signed certificates from here.
     pub install: Option<PathBuf>,
+    /// What to make certificates of that are lost; without it they stay so.
+    pub profiles: Option<Profiles>,
 }
 
 impl RenewRequest {
@@ -59,6 +62,7 @@ impl RenewRequest {
             renew_expired_ca: false,
             csr_dir: None,
             install: None,
+            profiles: None,
         }
     }
 
