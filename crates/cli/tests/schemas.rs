@@ -258,4 +258,15 @@ mod tests {
     fn every_shape_of_a_cluster_plan_is_in_its_schema() {
         assert_valid(&serde_json::to_value(every_shape()).unwrap());
     }
+
+    #[test]
+    fn cluster_plans_hold_plans_as_plans_are() {
+        let (plan, cluster_plan) = (schema("Plan"), schema("ClusterPlan"));
+        let definitions = &cluster_plan["$defs"];
+        for (name, definition) in plan["$defs"].as_object().unwrap() {
+            assert_eq!(definitions[name], *definition, "{name}");
+        }
+        assert_eq!(definitions["plan"]["properties"], plan["properties"]);
+        assert_eq!(definitions["plan"]["required"], plan["required"]);
+    }
 }
