@@ -85,7 +85,12 @@ impl Fleet {
             let document = self.document(*hosts, is_far)?;
             for parallel in PARALLEL {
                 let mut runs = Vec::new();
-                for _ in 0..bench.rounds.unwrap_or(ROUNDS) {
+                // One after another takes minutes and varies little.
+                let rounds = match parallel {
+                    1 => 1,
+                    _ => bench.rounds.unwrap_or(ROUNDS),
+                };
+                for _ in 0..rounds {
                     runs.push(self.status(&bench.program, &document, parallel)?);
                 }
                 let wall = Spread::of(runs.iter().map(|run| run.wall)).median;
