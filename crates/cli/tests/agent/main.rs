@@ -3,9 +3,9 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that cannot go on stops, and says what it counted or skipped"
+    reason = "a test that cannot go on stops"
 )]
 
 #[path = "../support/mod.rs"]
