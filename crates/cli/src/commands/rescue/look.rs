@@ -16,14 +16,6 @@ use kubepki_fleet::campaign::{Sessions, settle};
 use kubepki_fleet::parallel::{Limits, as_they_come};
 use kubepki_fleet::session::{ApiAnswer, ApiQuestion, LookRequest, SessionError};
 use std::ops::ControlFlow;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-/// A kubelet reports every 10 s, and its node's network may need a moment longer.
-const NODES_BOUND: Duration = Duration::from_secs(120);
-
-/// Between two questions.
-const EVERY: Duration = Duration::from_secs(2);
 
 /// Who looks, at whom, and how.
 pub struct Looker<'a> {
@@ -121,24 +113,6 @@ impl Looker<'_> {
     pub fn look(&self) -> Result<Sight, CliError> {
         let looked = self.look_at_hosts()?;
         self.judged(looked)
-    }
-
-    /// Asks for the Nodes until all are Ready. A Node is called what it was before the API went down
-    /// until its kubelet or the controller manager has spoken, so that one may still turn and turn back.
-    pub fn wait_for_nodes(&self, sight: &mut Sight) {
-        let started = Instant::now();
-        let is_waited_for = |nodes: &Option<Vec<Node>>| {
-            let nodes = nodes.as_deref().unwrap_or_default();
-            nodes.iter().any(|node| node.ready != Some(true))
-        };
-        let line = self
-            .context
-            .progress("waiting until the nodes are Ready", None);
-        while is_waited_for(&sight.nodes) && started.elapsed() < NODES_BOUND {
-            sleep(EVERY);
-            sight.nodes = self.nodes(&sight.states).or_else(|| sight.nodes.take());
-        }
-        drop(line);
     }
 
     fn look_at_hosts(&self) -> Result<Vec<Looked>, CliError> {
