@@ -234,11 +234,11 @@ fn control_plane(tree: &Tree, name: &str, address: &str, validity: Validity) {
         }
         tree.remove("/made");
     }
-    for file in tree
-        .exists(STORE)
-        .then(|| tree.list(STORE))
-        .unwrap_or_default()
-    {
+    let stale = match tree.exists(STORE) {
+        true => tree.list(STORE),
+        false => Vec::new(),
+    };
+    for file in stale {
         tree.remove(format!("{STORE}/{file}"));
     }
     kubelet(tree, tree, name, address, validity);
