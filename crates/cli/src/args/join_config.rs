@@ -58,7 +58,7 @@ pub struct JoinConfigArgs {
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "node")]
     pub endpoint: Option<String>,
 
-    /// Write the line or document to this file (0600), or a node's credentials to this folder (0700)
+    /// Write what is printed to this file (0600), a node's credentials to this folder (0700)
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
 
