@@ -95,10 +95,7 @@ impl SshAccess {
                 .split(|byte| *byte == 0)
                 .any(|word| word == document.as_os_str().as_encoded_bytes());
             let number = folder.file_name().and_then(|name| name.to_str());
-            if is_its
-                && read("comm") == b"kubepki\n"
-                && let Some(number) = number
-            {
+            if is_its && let Some(number) = number {
                 // one that has just ended is fine
                 Tool::new("kill").args(["-KILL", number]).output()?;
             }

@@ -203,7 +203,7 @@ fn rerun(access: &SshAccess) -> Result<Output> {
         if output.success() {
             return Ok(output);
         }
-        if !said.contains("another run holds it") || start.elapsed() > AT_MOST {
+        if !said.contains("another run is going on") || start.elapsed() > AT_MOST {
             ok(&output)?;
         }
         println!("--- still at work:\n{said}");
