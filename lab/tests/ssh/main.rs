@@ -18,8 +18,8 @@ mod sound;
 use anyhow::{Context, Result};
 use kubepki_lab::{Cache, Cluster, Lab};
 
-/// How often a renewal is interrupted when nobody says otherwise: each way once.
-const INTERRUPTIONS: usize = 3;
+/// How often a renewal is interrupted when nobody says otherwise.
+const INTERRUPTIONS: usize = 2;
 
 #[test]
 #[ignore = "needs root and the lab: cargo xtask test --tier lab"]
