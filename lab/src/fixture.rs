@@ -1,4 +1,5 @@
-//! A lab for one test: there until dropped, and only one at a time on a machine.
+//! A lab for one test: there until dropped. Tests that run at once have a lane each, with a lab of its
+//! own; most of a test is waiting, so that two of them hardly need longer than one.
 //!
 //! With `KUBEPKI_LAB_SHARE`, as `cargo xtask test` runs them, a test that passes leaves its lab with the
 //! files that it was given, and the next one that needs the same shape takes it: booting one and
@@ -15,8 +16,11 @@ use crate::host::Host;
 use crate::saved::Saved;
 use crate::together::together;
 
-/// Every test's lab has this name; a lock keeps them apart.
-const NAME: &str = "test";
+/// The labs of tests, one for each lane; locks keep tests apart that would use the same.
+const NAMES: [&str; 2] = ["test", "test2"];
+
+/// Which of the tests that run at once this is, as nextest tells: from 0 on.
+const LANE: &str = "NEXTEST_TEST_GLOBAL_SLOT";
 
 /// The kubelet's errors, since the rest would be the stacks of all its goroutines, and what each
 /// static pod said last.
@@ -70,18 +74,28 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Takes down what a test left that was killed.
+    /// Takes down what tests left that were killed.
     pub fn clear() -> Result<()> {
-        // dropping is taking down
-        Self::reserve().map(drop)
+        for name in NAMES {
+            // dropping is taking down
+            drop(Self::named(name)?);
+        }
+        Ok(())
     }
 
-    /// Waits for the other tests' labs.
+    /// Waits for another test's lab in this lane.
     fn reserve() -> Result<Self> {
+        let lane = std::env::var(LANE).ok().and_then(|it| it.parse().ok());
+        let lane: usize = lane.unwrap_or(0);
+        let [first, ..] = NAMES;
+        Self::named(NAMES.get(lane).copied().unwrap_or(first))
+    }
+
+    fn named(name: &str) -> Result<Self> {
         let cache = Cache::open()?;
-        let lock = cache.lock("lab-test")?;
+        let lock = cache.lock(&format!("lab-{name}"))?;
         Ok(Lab {
-            cluster: Cluster::named(&cache, NAME)?,
+            cluster: Cluster::named(&cache, name)?,
             saved: Vec::new(),
             _lock: lock,
         })
@@ -151,7 +165,7 @@ impl Drop for Lab {
             crate::say(&format!("no last words: {error:#}"));
         }
         if std::env::var_os("KUBEPKI_LAB_KEEP").is_some() {
-            crate::say("kept: see `cargo xtask lab --name test hosts`");
+            crate::say("kept: see `cargo xtask lab --name test hosts`, or test2");
         } else if !self.saved.is_empty() && !std::thread::panicking() {
             if let Err(error) = self.leave() {
                 crate::say(&format!("cannot leave the lab to another test: {error:#}"));

@@ -12,7 +12,7 @@ use kubepki_lab::{Aftermath, Cache, Cluster, Shape};
 /// Real kubeadm clusters on this machine (root)
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Which lab; labs do not meet. Tests use one named "test"
+    /// Which lab; labs do not meet. Tests use those named "test" and "test2"
     #[arg(long, env = "KUBEPKI_LAB_NAME", default_value = "dev", global = true)]
     name: String,
     #[command(subcommand)]

@@ -122,7 +122,7 @@ impl Run {
         }
     }
 
-    /// One after the other: each takes this whole machine.
+    /// Two at once where nextest runs them, else one after the other.
     fn lab(assets: PathBuf, kubepki: PathBuf) -> Self {
         let start = ["--package", "kubepki-lab", "--no-fail-fast"];
         let ignored = ["--run-ignored=only", "--profile=lab"];
