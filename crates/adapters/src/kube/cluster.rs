@@ -65,15 +65,6 @@ impl ClusterClient {
         Self::with_configuration(server, configuration)
     }
 
-    /// A client with the ServiceAccount of the pod that this runs in.
-    pub fn in_cluster() -> Result<Self, ClusterError> {
-        let configuration = Config::incluster()
-            .map_err(|error| unusable("in-cluster", &format!("this is no pod: {error}")))?;
-        let server = configuration.cluster_url.to_string();
-        let server = server.trim_end_matches('/').to_owned();
-        Self::with_configuration(server, configuration)
-    }
-
     /// Gives every answer, and every piece of one, this long.
     #[must_use]
     pub fn with_limit(mut self, limit: Duration) -> Self {

@@ -4,9 +4,9 @@
 //! one [`Plan`], atomic and journaled there. Holds no secret; can be saved, reviewed and shown.
 
 use super::document::{API_VERSION, Notice, Plan, PlanFileError};
+use super::plan_file;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// The document's kind.
 const KIND: &str = "ClusterPlan";
@@ -227,23 +227,8 @@ impl ClusterPlan {
 
     /// Reads a plan file and checks that it, and every host's plan in it, is what was saved.
     pub fn from_json(text: &str) -> Result<Self, PlanFileError> {
-        let value: serde_json::Value =
-            serde_json::from_str(text).map_err(|e| PlanFileError::Syntax(e.to_string()))?;
-        let word = |key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or("nothing");
-        if word("apiVersion") != API_VERSION || word("kind") != KIND {
-            return Err(PlanFileError::OtherKind {
-                found: format!("{} {}", word("apiVersion"), word("kind")),
-            });
-        }
-        let plan: Self =
-            serde_json::from_value(value).map_err(|e| PlanFileError::Syntax(e.to_string()))?;
-        let found = plan.content_id();
-        if found != plan.id {
-            return Err(PlanFileError::Edited {
-                expected: plan.id,
-                found,
-            });
-        }
+        let plan: Self = plan_file::read(text, KIND)?;
+        plan_file::check_id(plan.id.clone(), plan.content_id())?;
         Ok(plan)
     }
 
@@ -261,8 +246,6 @@ impl ClusterPlan {
     fn content_id(&self) -> String {
         let mut content = self.clone();
         content.id = String::new();
-        // Serialization of plain structs and strings cannot fail; an empty content still hashes.
-        let json = serde_json::to_vec(&content).unwrap_or_default();
-        hex::encode(&Sha256::digest(&json)[..8])
+        plan_file::id_of(&content)
     }
 }

@@ -3,11 +3,11 @@
 //! Format: JSON, `apiVersion: kubepki.dev/v1alpha1`, `kind: Plan`. The id is the SHA-256 of the
 //! content without the id, so that an edited plan is noticed.
 
+use super::plan_file;
 use crate::layouts::profiles::Usage;
 use crate::model::{ComponentKind, Holder, KubeconfigUser, Role, RunsAs};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
 /// API version of every document that kubepki writes.
@@ -352,32 +352,15 @@ impl Plan {
 
     /// Reads a plan file and checks that it is the plan that was saved.
     pub fn from_json(text: &str) -> Result<Self, PlanFileError> {
-        let value: serde_json::Value =
-            serde_json::from_str(text).map_err(|e| PlanFileError::Syntax(e.to_string()))?;
-        let word = |key: &str| value.get(key).and_then(|v| v.as_str()).unwrap_or("nothing");
-        if word("apiVersion") != API_VERSION || word("kind") != "Plan" {
-            return Err(PlanFileError::OtherKind {
-                found: format!("{} {}", word("apiVersion"), word("kind")),
-            });
-        }
-        let plan: Self =
-            serde_json::from_value(value).map_err(|e| PlanFileError::Syntax(e.to_string()))?;
-        let found = plan.content_id();
-        if found != plan.id {
-            return Err(PlanFileError::Edited {
-                expected: plan.id,
-                found,
-            });
-        }
+        let plan: Self = plan_file::read(text, "Plan")?;
+        plan_file::check_id(plan.id.clone(), plan.content_id())?;
         Ok(plan)
     }
 
     fn content_id(&self) -> String {
         let mut content = self.clone();
         content.id = String::new();
-        // Serialization of plain structs and strings cannot fail; an empty content still hashes.
-        let json = serde_json::to_vec(&content).unwrap_or_default();
-        hex::encode(&Sha256::digest(&json)[..8])
+        plan_file::id_of(&content)
     }
 
     /// Every file that carrying the plan out may write.

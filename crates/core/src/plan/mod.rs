@@ -11,6 +11,7 @@ pub mod document;
 pub mod endpoints;
 pub mod lifetime;
 pub mod names;
+mod plan_file;
 pub mod renew;
 pub mod restore;
 
