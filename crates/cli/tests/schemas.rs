@@ -204,6 +204,8 @@ mod tests {
             issuances,
             restoration: None,
             trust_updates: Vec::new(),
+            file_edits: Vec::new(),
+            rotation: None,
             components: Vec::new(),
             static_pod_folders: Vec::new(),
             notices: Vec::new(),

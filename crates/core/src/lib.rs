@@ -21,3 +21,4 @@ pub mod model;
 pub mod people;
 pub mod plan;
 pub mod rescue;
+pub mod rotation;

@@ -15,6 +15,7 @@ use crate::session::{
     ApiAnswer, ApiQuestion, CarryReport, CarryRequest, Hello, IssuedCertificate, Look, LookRequest,
     PreparedRequest, SessionError, SigningOrder,
 };
+use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::ComponentKind;
 use kubepki_core::plan::Plan;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,11 @@ pub enum Request {
     Look {
         /// What at.
         request: LookRequest,
+    },
+    /// [`declare`](crate::session::HostSession::declare)
+    Declare {
+        /// What.
+        layout: Box<DeclaredLayout>,
     },
     /// [`prepare`](crate::session::HostSession::prepare)
     Prepare {
@@ -86,6 +92,7 @@ impl Request {
     pub fn doing(&self) -> String {
         match self {
             Self::Look { .. } => "looking at the host".to_owned(),
+            Self::Declare { .. } => "declaring the layout".to_owned(),
             Self::Prepare { .. } => "making keys and certification requests".to_owned(),
             Self::Sign { .. } => "signing certificates".to_owned(),
             Self::Carry { request } => format!("carrying out plan {}", request.plan.id),
@@ -107,9 +114,11 @@ impl Request {
             Self::Carry { .. } | Self::Settle { .. } | Self::Halt { .. } | Self::Start { .. } => {
                 true
             }
-            Self::Look { .. } | Self::Prepare { .. } | Self::Sign { .. } | Self::Ask { .. } => {
-                false
-            }
+            Self::Declare { .. }
+            | Self::Look { .. }
+            | Self::Prepare { .. }
+            | Self::Sign { .. }
+            | Self::Ask { .. } => false,
             Self::Batch { requests } => requests.iter().any(Self::changes),
         }
     }
@@ -153,7 +162,7 @@ pub enum Response {
         /// What came of it; `null` when there was nothing to settle.
         report: Option<Box<CarryReport>>,
     },
-    /// Of halting and starting.
+    /// Of declaring, halting and starting.
     Done,
     /// Of a question.
     Answered {

@@ -10,6 +10,7 @@ use crate::session::{
     ApiAnswer, ApiQuestion, CarryReport, CarryRequest, Hello, HostSession, IssuedCertificate, Look,
     LookRequest, PreparedRequest, SessionError, SigningOrder,
 };
+use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::ComponentKind;
 use kubepki_core::plan::Plan;
 use kubepki_engine::ports::Progress;
@@ -200,6 +201,13 @@ impl<R: Read + Send, W: Write + Send> HostSession for RemoteSession<R, W> {
             Response::Signed { certificates } => Some(certificates),
             _ => None,
         })
+    }
+
+    fn declare(&mut self, layout: &DeclaredLayout) -> Result<(), SessionError> {
+        let request = Request::Declare {
+            layout: Box::new(layout.clone()),
+        };
+        self.expect(&request, &Silent, done)
     }
 
     fn carry(

@@ -119,6 +119,7 @@ fn respond_to_one(
                     look: Box::new(look),
                 })
         }
+        Request::Declare { layout } => session.declare(&layout).map(|()| Response::Done),
         Request::Prepare { plan } => session
             .prepare(&plan)
             .map(|requests| Response::Prepared { requests }),

@@ -5,9 +5,11 @@
 //! the host's own discovery finds before it is carried out.
 
 use jiff::Timestamp;
-use kubepki_core::model::cluster::Node;
+use kubepki_core::founding::DeclaredLayout;
+use kubepki_core::model::cluster::{ClusterObservation, Node};
 use kubepki_core::model::{ComponentKind, Inventory, LiveObservation};
-use kubepki_core::plan::{Issuance, Plan};
+use kubepki_core::plan::{EtcdAct, Issuance, Plan, RotationMark};
+use kubepki_core::rotation::{ApiChange, Leaders, Proof};
 use kubepki_engine::ports::Progress;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -56,6 +58,27 @@ pub struct Look {
     pub halted: Vec<ComponentKind>,
     /// Its clock while it looked.
     pub clock: Timestamp,
+    /// Finished runs of rotations that were not taken back since, the newest first: what `back` undoes.
+    #[serde(default)]
+    pub rotation_runs: Vec<RotationRun>,
+}
+
+/// A finished run that was part of a rotation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotationRun {
+    /// The run.
+    pub id: String,
+    /// When it was begun.
+    pub started_at: Timestamp,
+    /// Rotation, phase and round.
+    pub mark: RotationMark,
+    /// The archive with the old files; `None` when nothing was written or no backup made.
+    pub archive: Option<PathBuf>,
+    /// The paths that it wrote.
+    pub written: Vec<PathBuf>,
+    /// The components that took it up, to be restarted when it is taken back.
+    pub components: Vec<ComponentKind>,
 }
 
 /// A run that was begun on a host and not finished.
@@ -109,6 +132,30 @@ pub struct IssuedCertificate {
     pub chain_pem: String,
 }
 
+/// A private key that another host is to be given: sealed for that host's session alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyOrder {
+    /// The key's file here: that of an authority or of its successor, or a service-account key.
+    pub path: PathBuf,
+    /// The path on the host that it is for.
+    pub destination: PathBuf,
+    /// What that host's session answered to [`HostSession::recipient`].
+    pub recipient: String,
+}
+
+/// A private key on its way: only the session that made the recipient can open it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedKey {
+    /// The path on the host that it is for.
+    pub destination: PathBuf,
+    /// age, ASCII armor.
+    pub armored: String,
+    /// SHA-256 of the public half, hexadecimal: the receiver checks it.
+    pub public_key_sha256: String,
+}
+
 /// A plan to carry out, with what others signed or hand over for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -117,6 +164,9 @@ pub struct CarryRequest {
     pub plan: Plan,
     /// For every issuance signed elsewhere or given.
     pub brought: Vec<IssuedCertificate>,
+    /// For every key that is brought.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed_keys: Vec<SealedKey>,
     /// The folder with kubeadm's certificates.
     pub pki_folder: PathBuf,
     /// Whether old files are saved first.
@@ -162,6 +212,15 @@ pub enum ApiQuestion {
     Nodes,
     /// Whether this host's etcd member is healthy.
     EtcdHealth,
+    /// Who leads, by host names of the API and etcd.
+    Leaders,
+    /// Whether something can be proved.
+    Proof {
+        /// What.
+        proof: Proof,
+    },
+    /// Everything in the API that holds or trusts certificates.
+    Scan,
 }
 
 /// What the API answered.
@@ -183,6 +242,16 @@ pub enum ApiAnswer {
     Nodes {
         /// Each with its condition `Ready`.
         nodes: Vec<Node>,
+    },
+    /// Holders of the Leases and etcd's leader, as they name themselves.
+    Leaders {
+        /// These.
+        leaders: Leaders,
+    },
+    /// A scan.
+    Scanned {
+        /// What was seen.
+        observation: Box<ClusterObservation>,
     },
 }
 
@@ -230,10 +299,21 @@ impl SessionError {
     }
 }
 
+fn unsupported(what: &str) -> SessionError {
+    SessionError::new(
+        "not-supported",
+        format_args!("this session is none that {what}"),
+    )
+}
+
 /// One host that can be asked.
 pub trait HostSession: Send {
     /// What it said of itself.
     fn hello(&self) -> &Hello;
+
+    /// Declares where the host's files lie, for every look of this session: what no flag names is
+    /// found by it. Relative paths begin in the folder that a request names.
+    fn declare(&mut self, layout: &DeclaredLayout) -> Result<(), SessionError>;
 
     /// Discovers what is on it, and examines what runs where that is asked.
     fn look(
@@ -280,6 +360,32 @@ pub trait HostSession: Send {
     /// Asks the cluster's API from this host. Below `--root`, where nothing runs, the error's code
     /// is [`NOT_LIVE`]: a gate has nothing to wait for there.
     fn ask(&mut self, question: &ApiQuestion) -> Result<ApiAnswer, SessionError>;
+
+    /// The age recipient of this session, made in memory when first asked: keys that are sealed for it
+    /// can be opened by nobody else, and by nobody after the session has ended.
+    fn recipient(&mut self) -> Result<String, SessionError> {
+        Err(unsupported("receives keys"))
+    }
+
+    /// Seals private keys of this host, each for another host's session.
+    fn seal_keys(&mut self, _orders: &[KeyOrder]) -> Result<Vec<SealedKey>, SessionError> {
+        Err(unsupported("hands keys over"))
+    }
+
+    /// Changes objects of the Kubernetes API, with this host's own administrator's kubeconfig and API
+    /// server; what was done, in words, one for each change.
+    fn change_api(
+        &mut self,
+        _changes: &[ApiChange],
+        _progress: &dyn Progress,
+    ) -> Result<Vec<String>, SessionError> {
+        Err(unsupported("changes the API"))
+    }
+
+    /// Asks this host's etcd member for something; what came of it, in words.
+    fn etcd(&mut self, _act: &EtcdAct, _progress: &dyn Progress) -> Result<String, SessionError> {
+        Err(unsupported("asks etcd"))
+    }
 
     /// Asks several questions, in one round trip where the host is far.
     fn ask_all(&mut self, questions: &[ApiQuestion]) -> Vec<Result<ApiAnswer, SessionError>> {

@@ -209,6 +209,7 @@ const EDITS: [Edit; 32] = [
             },
             take_up: TakeUp::Restart,
             reasons: Vec::new(),
+            parks: Vec::new(),
         }];
     }),
     ("what it was made from", |plan| {

@@ -5,6 +5,7 @@
 
 use super::document::{API_VERSION, Notice, Plan, PlanFileError};
 use super::plan_file;
+use crate::rotation::{ApiChange, Proof};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,20 @@ pub enum Step {
         /// Which.
         components: Vec<crate::model::ComponentKind>,
     },
+    /// Changes objects of the Kubernetes API from this host, in this order.
+    ChangeApi {
+        /// The host's name in the cluster document.
+        host: String,
+        /// What.
+        changes: Vec<ApiChange>,
+    },
+    /// Asks etcd's member on this host for something.
+    Etcd {
+        /// The host's name in the cluster document.
+        host: String,
+        /// What.
+        act: EtcdAct,
+    },
     /// Starts what was halted, in this order.
     Start {
         /// The host's name in the cluster document.
@@ -85,9 +100,28 @@ impl Step {
     /// The host's name in the cluster document.
     pub fn host(&self) -> &str {
         match self {
-            Self::Carry { host, .. } | Self::Halt { host, .. } | Self::Start { host, .. } => host,
+            Self::Carry { host, .. }
+            | Self::Halt { host, .. }
+            | Self::Start { host, .. }
+            | Self::ChangeApi { host, .. }
+            | Self::Etcd { host, .. } => host,
         }
     }
+}
+
+/// What etcd's member on a host is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum EtcdAct {
+    /// Saves a snapshot on the host, checks its hash, and restores it into a scratch member to count
+    /// its keys.
+    Snapshot,
+    /// Gives leadership to another healthy member, when it has it.
+    YieldLeadership,
 }
 
 /// How many hosts of a stage work at once.
@@ -134,6 +168,13 @@ pub enum Gate {
         /// Names of Nodes.
         nodes: Vec<String>,
     },
+    /// This host finds it so, on the wire or in the API.
+    Proved {
+        /// The host that asks: its name in the cluster document.
+        host: String,
+        /// What.
+        proof: Proof,
+    },
     /// All of these, in this order.
     All {
         /// None of them is an `All` itself.
@@ -148,6 +189,7 @@ impl Gate {
         for gate in gates {
             let is_empty = match &gate {
                 Self::None => true,
+                Self::Proved { .. } => false,
                 Self::EtcdHealthy { hosts } | Self::ApiServersReady { hosts } => hosts.is_empty(),
                 Self::NodesReady { nodes } => nodes.is_empty(),
                 Self::All { gates } => gates.is_empty(),

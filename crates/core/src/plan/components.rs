@@ -72,6 +72,7 @@ fn action(component: &Component, changes: &[Change<'_>]) -> Option<ComponentActi
         runs_as: component.runs_as.clone(),
         take_up,
         reasons,
+        parks: Vec::new(),
     })
 }
 

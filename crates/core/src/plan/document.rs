@@ -3,6 +3,7 @@
 //! Format: JSON, `apiVersion: kubepki.dev/v1alpha1`, `kind: Plan`. The id is the SHA-256 of the
 //! content without the id, so that an edited plan is noticed.
 
+use super::file_edit::{FileEdit, RotationMark};
 use super::plan_file;
 use crate::layouts::profiles::Usage;
 use crate::model::{ComponentKind, Holder, KubeconfigUser, Role, RunsAs};
@@ -38,6 +39,12 @@ pub struct Plan {
     pub restoration: Option<Restoration>,
     /// Kubeconfigs whose CA data is brought up to date.
     pub trust_updates: Vec<TrustUpdate>,
+    /// Other changes of files, done with the rest: bundles, flags, keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub file_edits: Vec<FileEdit>,
+    /// The rotation that it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<RotationMark>,
     /// Components that must take up what was written, in order.
     pub components: Vec<ComponentAction>,
     /// Folders whose files are run as static pods: nothing else may be written there.
@@ -271,6 +278,10 @@ pub struct ComponentAction {
     pub take_up: TakeUp,
     /// Why: the names of what changed and the flags that name them.
     pub reasons: Vec<String>,
+    /// Stopped before it is restarted and started after it, in this order: the API server that knows
+    /// only the etcd member of its own host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parks: Vec<ComponentKind>,
 }
 
 /// Something to know before saying yes.
@@ -336,7 +347,10 @@ impl Plan {
     }
 
     fn writes_nothing(&self) -> bool {
-        self.issuances.is_empty() && self.trust_updates.is_empty() && self.restoration.is_none()
+        self.issuances.is_empty()
+            && self.trust_updates.is_empty()
+            && self.file_edits.is_empty()
+            && self.restoration.is_none()
     }
 
     /// What was asked for and is not part of the plan, because it cannot be done here.
@@ -399,6 +413,9 @@ impl Plan {
         }
         for update in &self.trust_updates {
             add(&update.kubeconfig);
+        }
+        for path in self.file_edits.iter().flat_map(FileEdit::touched) {
+            add(path);
         }
         for path in self.restoration.iter().flat_map(|it| &it.paths) {
             add(path);

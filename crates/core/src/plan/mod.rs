@@ -9,18 +9,20 @@ pub mod cluster_renewal;
 pub mod components;
 pub mod document;
 pub mod endpoints;
+pub mod file_edit;
 pub mod lifetime;
 pub mod names;
 mod plan_file;
 pub mod renew;
 pub mod restore;
 
-pub use cluster_plan::{ClusterPlan, Gate, Pace, Stage, Step};
+pub use cluster_plan::{ClusterPlan, EtcdAct, Gate, Pace, Stage, Step};
 pub use cluster_renewal::{ClusterOptions, HostView, plan_cluster_renewal};
 pub use document::{
     BasisFile, ComponentAction, Issuance, KeyChoice, Notice, Origin, Plan, PlanFileError,
     Restoration, Signer, TakeUp, TrustUpdate,
 };
+pub use file_edit::{FileEdit, FlagSetting, RotationMark};
 pub use lifetime::{EndRule, StartRule, length_of_time};
 pub use names::NameEdits;
 pub use renew::{Refusal, RenewRequest, Selection, plan_renewal};

@@ -68,6 +68,8 @@ pub fn plan_restoration(
         issuances: Vec::new(),
         restoration: Some(restoration),
         trust_updates: Vec::new(),
+        file_edits: Vec::new(),
+        rotation: None,
         components,
         static_pod_folders: inventory.static_pod_folders.clone(),
         notices,

@@ -165,6 +165,8 @@ impl HostFiles {
             issuances: self.issuances.clone(),
             restoration: None,
             trust_updates: self.trust_updates.clone(),
+            file_edits: Vec::new(),
+            rotation: None,
             components: Vec::new(),
             static_pod_folders: inventory.static_pod_folders.clone(),
             notices: self.notices.clone(),

@@ -253,6 +253,7 @@ impl<'a> Course<'a> {
                 .iter()
                 .any(|action| action.take_up == TakeUp::Restart),
             Step::Halt { .. } | Step::Start { .. } => true,
+            Step::ChangeApi { .. } | Step::Etcd { .. } => false,
         });
         let together = !self.is_up || !halted.is_empty() || !restarts;
         Stage {
@@ -403,6 +404,8 @@ impl<'a> Course<'a> {
             issuances: Vec::new(),
             restoration: None,
             trust_updates: Vec::new(),
+            file_edits: Vec::new(),
+            rotation: None,
             components,
             static_pod_folders: inventory.static_pod_folders.clone(),
             notices: Vec::<Notice>::new(),
@@ -423,6 +426,7 @@ impl<'a> Course<'a> {
                 .max()
                 .unwrap_or_default(),
             Step::Halt { .. } | Step::Start { .. } => restart,
+            Step::ChangeApi { .. } | Step::Etcd { .. } => 0,
         });
         if together {
             each.max().unwrap_or_default()

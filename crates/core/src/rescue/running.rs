@@ -186,6 +186,7 @@ fn restart(actions: &mut Vec<ComponentAction>, component: &Component, reason: St
             runs_as: component.runs_as.clone(),
             take_up: TakeUp::Restart,
             reasons: vec![reason],
+            parks: Vec::new(),
         }),
     }
 }

@@ -109,6 +109,8 @@ fn plan(before: &Inventory, copies: &[StaleCopy], now: jiff::Timestamp) -> Plan 
         issuances: Vec::new(),
         restoration: None,
         trust_updates: Vec::new(),
+        file_edits: Vec::new(),
+        rotation: None,
         components: Vec::new(),
         static_pod_folders: before.static_pod_folders.clone(),
         notices: Vec::new(),

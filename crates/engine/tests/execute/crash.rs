@@ -166,6 +166,8 @@ fn a_plan_that_only_takes_up_is_journaled_and_carried_on() {
     let plan = Plan {
         issuances: Vec::new(),
         trust_updates: Vec::new(),
+        file_edits: Vec::new(),
+        rotation: None,
         basis: Vec::new(),
         ..renewal.clone()
     }

@@ -252,6 +252,7 @@ impl World {
             runs_as: self.component(kind).runs_as,
             take_up,
             reasons: Vec::new(),
+            parks: Vec::new(),
         }
     }
 

@@ -50,6 +50,6 @@ fn apart(earlier: &Step, later: &Step) -> bool {
 pub(super) fn plan(step: &Step) -> Option<&Plan> {
     match step {
         Step::Carry { plan, .. } => Some(plan),
-        Step::Halt { .. } | Step::Start { .. } => None,
+        Step::Halt { .. } | Step::Start { .. } | Step::ChangeApi { .. } | Step::Etcd { .. } => None,
     }
 }

@@ -53,7 +53,9 @@ fn issuances(plan: &ClusterPlan) -> impl Iterator<Item = &Issuance> {
     steps
         .filter_map(|step| match step {
             Step::Carry { plan, .. } => Some(plan),
-            Step::Halt { .. } | Step::Start { .. } => None,
+            Step::Halt { .. } | Step::Start { .. } | Step::ChangeApi { .. } | Step::Etcd { .. } => {
+                None
+            }
         })
         .flat_map(|plan| &plan.issuances)
 }

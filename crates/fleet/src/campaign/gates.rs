@@ -58,7 +58,8 @@ impl Campaign<'_> {
                 .collect()
         };
         match gate {
-            Gate::None => Gate::None,
+            // Its servers are those of all hosts: asked when all had their turn.
+            Gate::None | Gate::Proved { .. } => Gate::None,
             Gate::EtcdHealthy { hosts } => Gate::EtcdHealthy { hosts: only(hosts) },
             Gate::ApiServersReady { hosts } => Gate::ApiServersReady { hosts: only(hosts) },
             Gate::NodesReady { nodes } => {
@@ -82,6 +83,12 @@ impl Campaign<'_> {
             Gate::EtcdHealthy { hosts } => self.all_well(hosts, &ApiQuestion::EtcdHealth),
             Gate::ApiServersReady { hosts } => self.all_well(hosts, &ApiQuestion::Ready),
             Gate::NodesReady { nodes } => self.nodes_ready(nodes),
+            Gate::Proved { host, proof } => self.all_well(
+                std::slice::from_ref(host),
+                &ApiQuestion::Proof {
+                    proof: proof.clone(),
+                },
+            ),
             Gate::All { gates } => gates.iter().try_for_each(|gate| self.ask(gate)),
         }
     }
@@ -97,7 +104,7 @@ impl Campaign<'_> {
                 let found = match answer {
                     Ok(ApiAnswer::Health { ok: true, .. }) => return ControlFlow::Continue(()),
                     Ok(ApiAnswer::Health { ok: false, found }) => found,
-                    Ok(ApiAnswer::Nodes { .. }) => "it answered another question".to_owned(),
+                    Ok(_) => "it answered another question".to_owned(),
                     Err(error) => error.message,
                 };
                 let host = asked.get(index).map_or("", |host| host.as_str());
@@ -127,6 +134,10 @@ impl Campaign<'_> {
                 Ok(ApiAnswer::Nodes { nodes }) => Some(nodes),
                 Ok(ApiAnswer::Health { found, .. }) => {
                     refused.push(format!("{}: {found}", host.name));
+                    None
+                }
+                Ok(_) => {
+                    refused.push(format!("{}: it answered another question", host.name));
                     None
                 }
                 Err(error) => {
@@ -183,6 +194,7 @@ fn waited_for(gate: &Gate) -> String {
             format!("the API servers are not ready on {}", few(hosts))
         }
         Gate::NodesReady { nodes } => format!("not every node is Ready of {}", few(nodes)),
+        Gate::Proved { host, proof } => format!("not yet so, asked from {host}: {proof}"),
         Gate::All { gates } => gates.iter().map(waited_for).collect::<Vec<_>>().join("; "),
     }
 }
@@ -202,6 +214,7 @@ impl Patience {
         match gate {
             Gate::None => Duration::ZERO,
             Gate::All { gates } => gates.iter().map(|gate| self.of(gate)).sum(),
+            Gate::Proved { .. } => self.proof,
             Gate::EtcdHealthy { .. } => self.etcd,
             Gate::ApiServersReady { .. } => self.api_servers,
             Gate::NodesReady { .. } => self.nodes,

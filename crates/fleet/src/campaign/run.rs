@@ -38,6 +38,8 @@ pub struct Patience {
     pub api_servers: Duration,
     /// Nodes are Ready: a kubelet reports every ten seconds, and is believed dead after forty.
     pub nodes: Duration,
+    /// Something is proved on the wire or in the API: longer than what is read again by itself takes.
+    pub proof: Duration,
     /// A host whose connection was lost answers again: long enough for one that restarts.
     pub reconnect: Duration,
     /// Between two questions.
@@ -50,6 +52,7 @@ impl Default for Patience {
             etcd: Duration::from_secs(180),
             api_servers: Duration::from_secs(300),
             nodes: Duration::from_secs(300),
+            proof: Duration::from_secs(180),
             reconnect: Duration::from_secs(300),
             every: Duration::from_secs(1),
         }

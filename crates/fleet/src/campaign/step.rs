@@ -33,6 +33,20 @@ impl Campaign<'_> {
             Step::Halt { host, components } => {
                 self.idempotent(host, |session, progress| session.halt(components, progress))
             }
+            Step::ChangeApi { host, changes } => {
+                let done = self.idempotent(host, |session, progress| {
+                    session.change_api(changes, progress)
+                })?;
+                done.iter()
+                    .for_each(|words| self.progress.host(host, words));
+                Ok(())
+            }
+            Step::Etcd { host, act } => {
+                let done =
+                    self.idempotent(host, |session, progress| session.etcd(act, progress))?;
+                self.progress.host(host, &done);
+                Ok(())
+            }
             Step::Start { host, components } => self.idempotent(host, |session, progress| {
                 session.start(components, progress)
             }),
@@ -92,11 +106,11 @@ impl Campaign<'_> {
     }
 
     /// What may be done twice is done once more over a new connection when the old one was lost.
-    fn idempotent(
+    fn idempotent<T>(
         &self,
         host: &str,
-        mut act: impl FnMut(&mut dyn HostSession, &HostProgress<'_>) -> Result<(), SessionError>,
-    ) -> Result<(), SessionError> {
+        mut act: impl FnMut(&mut dyn HostSession, &HostProgress<'_>) -> Result<T, SessionError>,
+    ) -> Result<T, SessionError> {
         let progress = HostProgress {
             campaign: self.progress,
             host,
@@ -121,6 +135,7 @@ impl Campaign<'_> {
         CarryRequest {
             plan: plan.clone(),
             brought,
+            sealed_keys: Vec::new(),
             pki_folder: self.options.pki_folder.clone(),
             backup: self.options.backup,
             backup_recipients: self.options.backup_recipients.clone(),

@@ -26,6 +26,9 @@ impl<O: Outside> LocalSession<O> {
             ApiQuestion::Nodes => self
                 .nodes(&inventory)
                 .map(|nodes| ApiAnswer::Nodes { nodes }),
+            ApiQuestion::Leaders | ApiQuestion::Proof { .. } | ApiQuestion::Scan => Err(
+                SessionError::new("not-supported", "this question is not answered yet"),
+            ),
         }
     }
 

@@ -4,19 +4,22 @@
 //! Whoever may run the agent may do anything to the host in other ways; but the agent itself must not
 //! become a way to read or write just any file, whatever stands in the plan that it is given.
 //!
-//! - *Known* is what discovery found by flags, kubeconfigs and kubeadm's table, there or missing.
+//! - *Known* is what discovery found by flags, kubeconfigs and kubeadm's table, there or missing, and
+//!   what it found by a declared layout, if it is what it should be.
 //! - *Beside* is a name that does not exist yet, spelled like a certificate, key or kubeconfig, in a
 //!   folder that holds such a file already (and is none of the system's own, as `/etc`).
 //! - A link counts by what is behind it: `apiserver.crt` that leads to `/etc/shadow` is refused.
 
+use super::spelling::{KUBECONFIG_ENDINGS, PEM_ENDINGS, has_ending, is_plain};
 use crate::session::{SessionError, SigningOrder};
-use kubepki_core::model::RunsAs;
-use kubepki_core::model::{Holder, Inventory, KubeconfigTrust};
+use kubepki_core::model::{
+    Holder, Inventory, KubeconfigTrust, RunsAs, ServiceAccountKeyContents, UsedBy,
+};
 use kubepki_core::plan::{Issuance, KeyChoice, Origin, Plan, Signer};
 use kubepki_engine::apply::BACKUPS;
 use kubepki_engine::ports::{FileKind, HostErrorKind, HostRead};
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Folders of the system: what lies in them is not all the cluster's.
 const SYSTEM_FOLDERS: [&str; 24] = [
@@ -45,15 +48,6 @@ const SYSTEM_FOLDERS: [&str; 24] = [
     "/var",
     "/var/lib",
 ];
-
-/// How certificates, keys and requests are spelled.
-const PEM_ENDINGS: [&str; 6] = ["crt", "pem", "key", "cer", "cert", "csr"];
-
-/// How kubeconfigs are spelled.
-const KUBECONFIG_ENDINGS: [&str; 2] = ["conf", "kubeconfig"];
-
-/// The longest path that Linux takes.
-const PATH_LIMIT: usize = 4096;
 
 /// A plan names what is not this host's PKI.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,22 +92,46 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Adds what an inventory of this host holds.
-    pub fn learn(&mut self, host: &dyn HostRead, inventory: &Inventory) {
+    /// Adds what an inventory of this host holds; what was looked for only because it is `declared`
+    /// counts where it is what it should be.
+    pub fn learn(
+        &mut self,
+        host: &dyn HostRead,
+        inventory: &Inventory,
+        declared: &BTreeSet<PathBuf>,
+    ) {
+        let may_be = |path: &Path, users: &[UsedBy], is_sound: bool| {
+            is_sound || !users.is_empty() || !declared.contains(path)
+        };
         for entry in &inventory.entries {
+            let path = entry.kubeconfig.as_deref().unwrap_or(entry.holder.path());
+            if !may_be(path, &entry.used_by, !entry.chain.is_empty()) {
+                continue;
+            }
             self.learn_holder(host, &entry.holder, !entry.chain.is_empty());
             self.learn_kubeconfig(host, entry.kubeconfig.as_deref(), false);
         }
         for authority in &inventory.authorities {
             let is_sound = !authority.certificates.is_empty();
-            self.learn_file(host, &authority.certificate_path, is_sound);
+            let path = &authority.certificate_path;
+            if !may_be(path, &authority.used_by, is_sound) {
+                continue;
+            }
+            self.learn_file(host, path, is_sound);
             if let Some(key) = &authority.key_path {
-                self.learn_file(host, key, authority.key.public_key().is_some());
+                let is_key = authority.key.public_key().is_some();
+                if !may_be(key, &[], is_key) {
+                    continue;
+                }
+                self.learn_file(host, key, is_key);
                 let pair = (authority.certificate_path.clone(), key.clone());
                 self.authorities.insert(pair);
             }
         }
         for use_of in &inventory.kubeconfigs {
+            if !may_be(&use_of.path, &use_of.used_by, use_of.problem.is_none()) {
+                continue;
+            }
             self.learn_kubeconfig(host, Some(&use_of.path), use_of.problem.is_none());
             if let Some(credential) = &use_of.credential {
                 self.learn_holder(host, &credential.holder, !credential.chain.is_empty());
@@ -135,6 +153,10 @@ impl Bounds {
             }
         }
         for key in &inventory.service_account_keys {
+            let is_key = !matches!(key.contents, ServiceAccountKeyContents::Problem(_));
+            if !may_be(&key.path, &key.used_by, is_key) {
+                continue;
+            }
             self.learn_file(host, &key.path, false);
         }
         for component in &inventory.components {
@@ -461,21 +483,4 @@ impl Asked<'_> {
         let folder = self.host.canonicalize(target.parent()?).ok()?;
         Some(folder.join(target.file_name()?))
     }
-}
-
-/// Absolute, of names only.
-fn is_plain(path: &Path) -> bool {
-    let text = path.as_os_str().as_encoded_bytes();
-    path.is_absolute()
-        && text.len() < PATH_LIMIT
-        && !text.contains(&0)
-        && path
-            .components()
-            .all(|component| matches!(component, Component::RootDir | Component::Normal(_)))
-}
-
-fn has_ending(path: &Path, endings: &[&str]) -> bool {
-    path.extension()
-        .and_then(|ending| ending.to_str())
-        .is_some_and(|ending| endings.contains(&ending))
 }

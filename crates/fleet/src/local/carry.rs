@@ -83,7 +83,7 @@ impl<O: Outside> LocalSession<O> {
         pki_folder: &Path,
         progress: &dyn Progress,
     ) -> Result<Option<CarryReport>, SessionError> {
-        self.options = super::options(pki_folder)?;
+        self.options = self.options_for(pki_folder)?;
         let host = self.outside.ports().host;
         // A run that goes on is none that was interrupted; whoever waits for its end has to be told.
         if let Ok(Some(holder)) = apply::running(host) {

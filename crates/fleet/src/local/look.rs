@@ -42,6 +42,7 @@ impl<O: Outside> LocalSession<O> {
             interrupted,
             halted,
             clock: ports.clock.now(),
+            rotation_runs: Vec::new(),
         })
     }
 }

@@ -10,9 +10,11 @@
 mod ask;
 mod bounds;
 mod carry;
+mod declared;
 mod failure;
 mod halt;
 mod look;
+mod spelling;
 
 pub use bounds::{Bounds, OutsideDiscovery};
 pub use failure::unsettled;
@@ -23,6 +25,7 @@ use crate::session::{
     ApiAnswer, ApiQuestion, CarryReport, CarryRequest, Hello, HostSession, IssuedCertificate, Look,
     LookRequest, PreparedRequest, SessionError, SigningOrder,
 };
+use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::{ComponentKind, Inventory};
 use kubepki_core::plan::Plan;
 use kubepki_engine::discover::{DiscoverOptions, discover, host_name};
@@ -57,6 +60,8 @@ pub struct LocalSession<O> {
     bounds: Bounds,
     /// The folder that the last request named.
     options: DiscoverOptions,
+    /// What was declared.
+    layout: Option<DeclaredLayout>,
     /// Keys that wait for their certificates, by the ids of their plans. They end with the session.
     prepared: BTreeMap<String, Prepared>,
 }
@@ -81,17 +86,20 @@ impl<O: Outside> LocalSession<O> {
             hello,
             bounds: Bounds::default(),
             options: DiscoverOptions::default(),
+            layout: None,
             prepared: BTreeMap::new(),
         })
     }
 
     /// Looks at the host's files, and learns from them what plans may name.
     fn discover(&mut self, pki_folder: &Path) -> Result<Inventory, SessionError> {
-        self.options = options(pki_folder)?;
+        self.options = self.options_for(pki_folder)?;
         let ports = self.outside.ports();
         let inventory = discover(ports.host, &self.options, ports.clock.now())
             .map_err(|error| SessionError::from(&error))?;
-        self.bounds.learn(ports.host, &inventory);
+        let declared = self.options.declared.as_ref().map(declared::paths);
+        let declared = declared.unwrap_or_default();
+        self.bounds.learn(ports.host, &inventory, &declared);
         Ok(inventory)
     }
 
@@ -100,26 +108,35 @@ impl<O: Outside> LocalSession<O> {
         let folder: PathBuf = self.options.pki_folder.clone();
         self.discover(&folder)
     }
-}
 
-fn options(pki_folder: &Path) -> Result<DiscoverOptions, SessionError> {
-    if !pki_folder.is_absolute() {
-        return Err(SessionError::new(
-            "usage",
-            format_args!(
-                "the folder {} is relative, expected an absolute path of the host",
-                pki_folder.display()
-            ),
-        ));
+    fn options_for(&self, pki_folder: &Path) -> Result<DiscoverOptions, SessionError> {
+        if !pki_folder.is_absolute() {
+            return Err(SessionError::new(
+                "usage",
+                format_args!(
+                    "the folder {} is relative, expected an absolute path of the host",
+                    pki_folder.display()
+                ),
+            ));
+        }
+        let host = self.outside.ports().host;
+        let layout = self.layout.as_ref();
+        let declared = layout.map(|layout| declared::declarations(host, layout, pki_folder));
+        Ok(DiscoverOptions {
+            pki_folder: pki_folder.to_owned(),
+            declared: declared.transpose()?,
+        })
     }
-    Ok(DiscoverOptions {
-        pki_folder: pki_folder.to_owned(),
-    })
 }
 
 impl<O: Outside> HostSession for LocalSession<O> {
     fn hello(&self) -> &Hello {
         &self.hello
+    }
+
+    fn declare(&mut self, layout: &DeclaredLayout) -> Result<(), SessionError> {
+        self.layout = Some(layout.clone());
+        Ok(())
     }
 
     fn look(

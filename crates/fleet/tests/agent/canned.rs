@@ -1,6 +1,7 @@
 //! A host that answers what it was told to, and values of every kind of message.
 
 use jiff::Timestamp;
+use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::cluster::Node;
 use kubepki_core::model::{ComponentKind, Gap, Holder, Inventory, LiveObservation, Role, RunsAs};
 use kubepki_core::plan::{
@@ -52,6 +53,7 @@ pub fn look() -> Look {
         }),
         halted: vec![ComponentKind::Etcd],
         clock: now(),
+        rotation_runs: Vec::new(),
     }
 }
 
@@ -113,6 +115,8 @@ pub fn plan() -> Plan {
             cluster: "kubernetes".to_owned(),
             bundle: "/etc/kubernetes/pki/ca.crt".into(),
         }],
+        file_edits: Vec::new(),
+        rotation: None,
         components: vec![ComponentAction {
             component: ComponentKind::KubeApiserver,
             runs_as: RunsAs::StaticPod {
@@ -121,6 +125,7 @@ pub fn plan() -> Plan {
             },
             take_up: TakeUp::Reload { within_seconds: 60 },
             reasons: vec!["apiserver (--tls-cert-file)".to_owned()],
+            parks: Vec::new(),
         }],
         static_pod_folders: vec!["/etc/kubernetes/manifests".into()],
         notices: Vec::new(),
@@ -155,6 +160,7 @@ pub fn carry_request() -> CarryRequest {
     CarryRequest {
         plan: plan(),
         brought: certificates(),
+        sealed_keys: Vec::new(),
         pki_folder: "/etc/kubernetes/pki".into(),
         backup: true,
         backup_recipients: vec!["age1x".to_owned()],
@@ -221,6 +227,10 @@ static HELLO: std::sync::LazyLock<Hello> = std::sync::LazyLock::new(hello);
 impl HostSession for Canned {
     fn hello(&self) -> &Hello {
         &HELLO
+    }
+
+    fn declare(&mut self, layout: &DeclaredLayout) -> Result<(), SessionError> {
+        self.note(format!("declare {} files", layout.certificates.len()), ())
     }
 
     fn look(

@@ -1,6 +1,7 @@
 //! Hosts in memory, and what the operator is told.
 
 use jiff::Timestamp;
+use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::cluster::Node;
 use kubepki_core::model::{ComponentKind, Inventory, NodeName};
 use kubepki_core::plan::{ClusterPlan, Gate, Issuance, Plan, Signer, Stage};
@@ -145,6 +146,10 @@ impl HostSession for Session {
         &self.hello
     }
 
+    fn declare(&mut self, _: &DeclaredLayout) -> Result<(), SessionError> {
+        Ok(())
+    }
+
     fn look(&mut self, _: &LookRequest, _: &dyn Progress) -> Result<Look, SessionError> {
         self.world.call(&self.host, "look")?;
         let state = self.state();
@@ -158,6 +163,7 @@ impl HostSession for Session {
             interrupted: state.interrupted,
             halted: Vec::new(),
             clock: epoch(),
+            rotation_runs: Vec::new(),
         })
     }
 
@@ -245,6 +251,9 @@ impl HostSession for Session {
                 ApiQuestion::Ready => "ask-ready",
                 ApiQuestion::Nodes => "ask-nodes",
                 ApiQuestion::EtcdHealth => "ask-etcd",
+                ApiQuestion::Leaders => "ask-leaders",
+                ApiQuestion::Proof { .. } => "ask-proof",
+                ApiQuestion::Scan => "ask-scan",
             },
         )?;
         let mut answer = None;
@@ -345,6 +354,7 @@ pub const NONE: Patience = Patience {
     etcd: Duration::ZERO,
     api_servers: Duration::ZERO,
     nodes: Duration::ZERO,
+    proof: Duration::ZERO,
     reconnect: Duration::ZERO,
     every: Duration::ZERO,
 };
@@ -354,6 +364,7 @@ pub const LONG: Patience = Patience {
     etcd: Duration::from_secs(3600),
     api_servers: Duration::from_secs(3600),
     nodes: Duration::from_secs(3600),
+    proof: Duration::from_secs(3600),
     reconnect: Duration::from_secs(3600),
     every: Duration::ZERO,
 };

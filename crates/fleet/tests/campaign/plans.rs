@@ -24,6 +24,8 @@ pub fn plan(host: &str, issuances: Vec<Issuance>) -> Box<Plan> {
             issuances,
             restoration: None,
             trust_updates: Vec::new(),
+            file_edits: Vec::new(),
+            rotation: None,
             components: Vec::new(),
             static_pod_folders: Vec::new(),
             notices: Vec::new(),

@@ -53,9 +53,10 @@ impl CampaignProgress for Voices<'_> {
     fn gate(&self, gate: &Gate, open: bool, found: &str) {
         let what = match gate {
             Gate::None | Gate::All { .. } => return,
-            Gate::EtcdHealthy { .. } => "etcd is healthy",
-            Gate::ApiServersReady { .. } => "the API servers are ready",
-            Gate::NodesReady { .. } => "the nodes are Ready",
+            Gate::EtcdHealthy { .. } => "etcd is healthy".to_owned(),
+            Gate::ApiServersReady { .. } => "the API servers are ready".to_owned(),
+            Gate::NodesReady { .. } => "the nodes are Ready".to_owned(),
+            Gate::Proved { proof, .. } => proof.to_string(),
         };
         self.line(&if open {
             format!("  {DIM}{what}{DIM:#}")

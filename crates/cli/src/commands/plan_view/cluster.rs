@@ -6,7 +6,7 @@ use super::{day, key_words, signer_words, write_shared_notices};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{self, Cell, Column, DIM, HEADING, NAME, Table};
-use kubepki_core::plan::{ClusterPlan, Gate, Origin, Pace, Plan, Stage, Step, TakeUp};
+use kubepki_core::plan::{ClusterPlan, EtcdAct, Gate, Origin, Pace, Plan, Stage, Step, TakeUp};
 use std::io::Write;
 
 /// How many hosts of a line are named.
@@ -83,6 +83,13 @@ fn write_stage(
             Some(Step::Start { components, .. }) => {
                 acts.push((host, format!("starts {}", list(components))));
             }
+            Some(Step::ChangeApi { changes, .. }) => {
+                acts.push((
+                    host,
+                    format!("changes {} objects of the API", changes.len()),
+                ));
+            }
+            Some(Step::Etcd { act, .. }) => acts.push((host, etcd_words(act).to_owned())),
             None => {}
         }
     }
@@ -142,6 +149,10 @@ fn sameness(step: &Step) -> Vec<String> {
     match step {
         Step::Halt { components, .. } => vec!["halt".to_owned(), list(components)],
         Step::Start { components, .. } => vec!["start".to_owned(), list(components)],
+        Step::ChangeApi { changes, .. } => {
+            changes.iter().map(|change| format!("{change:?}")).collect()
+        }
+        Step::Etcd { act, .. } => vec![etcd_words(act).to_owned()],
         Step::Carry { plan, .. } => {
             let issuances = plan.issuances.iter().map(|issuance| {
                 format!(
@@ -219,6 +230,13 @@ fn component_words(plan: &Plan) -> String {
     words.join(", ")
 }
 
+fn etcd_words(act: &EtcdAct) -> &'static str {
+    match act {
+        EtcdAct::Snapshot => "saves and checks a snapshot of etcd",
+        EtcdAct::YieldLeadership => "lets another etcd member lead",
+    }
+}
+
 fn gate_words(gate: &Gate) -> String {
     let words: Vec<String> = gate
         .parts()
@@ -230,6 +248,7 @@ fn gate_words(gate: &Gate) -> String {
                 Some(format!("the API server is ready on {}", shown(hosts)))
             }
             Gate::NodesReady { nodes } => Some(format!("Node {} is Ready", shown(nodes))),
+            Gate::Proved { proof, .. } => Some(proof.to_string()),
         })
         .collect();
     words.join(", and ")

@@ -194,7 +194,7 @@ impl Looker<'_> {
             |asked, answer| {
                 let health = match answer {
                     Ok(ApiAnswer::Health { ok, found }) => Health { ok, found },
-                    Ok(ApiAnswer::Nodes { .. }) => return ControlFlow::Continue(()),
+                    Ok(_) => return ControlFlow::Continue(()),
                     Err(error) => Health {
                         ok: false,
                         found: error.message,

@@ -1,7 +1,6 @@
 //! One certificate of the plan: who signs it, with which dates, key and names, and where it goes.
 
 use super::around::Given;
-use super::lost::filled;
 use super::planner::{Planner, origin};
 use super::refusal::Refusal;
 use super::request::Selection;
@@ -100,8 +99,8 @@ impl<'a> Planner<'a> {
             )?
             .map(|names| names.iter().map(spelled).collect());
         let made = self
-            .profile_of(entry)
-            .and_then(|profile| profile.on(self.inventory).ok());
+            .pattern_of(entry)
+            .and_then(|pattern| pattern.on(self.inventory).ok());
         let subject_alt_names = match &made {
             Some(made) if subject_alt_names.is_none() => Some(made.names.clone()),
             _ => subject_alt_names,
@@ -110,7 +109,7 @@ impl<'a> Planner<'a> {
         let (destination, point_kubeconfig) = self.destination(entry);
         let origin = match (entry.certificate(), made) {
             (Some(certificate), _) => origin(&entry.holder, certificate),
-            (None, Some(made)) => self.origin_of_profile(entry, made),
+            (None, Some(made)) => self.origin_of_pattern(entry, made),
             (None, None) => self.kubelet_client_origin(entry),
         };
         self.add_basis(entry, &signer, &destination);
@@ -208,9 +207,9 @@ impl<'a> Planner<'a> {
         {
             return Ok((authority_signer(authority, certificate, key), Some(*end)));
         }
-        let signing = match self.profile_of(entry) {
-            Some(profile) => {
-                filled(profile, self.inventory)?;
+        let signing = match self.pattern_of(entry) {
+            Some(pattern) => {
+                pattern.on(self.inventory)?;
                 authority_for_new(self.inventory, entry, self.now)
             }
             None => signing_authority(self.inventory, entry, self.now),

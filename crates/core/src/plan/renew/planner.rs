@@ -166,7 +166,7 @@ impl<'a> Planner<'a> {
         let is_kubelets = entry.role == Role::KubeletClient
             && self.inventory.node_name.is_some()
             && self.inventory.component(ComponentKind::Kubelet).is_some();
-        is_kubelets || self.profile_of(entry).is_some()
+        is_kubelets || self.pattern_of(entry).is_some()
     }
 
     pub(in crate::plan) fn notice(&mut self, code: &str, object: &str, message: String) {
@@ -270,6 +270,8 @@ impl<'a> Planner<'a> {
             issuances: self.issuances,
             restoration: None,
             trust_updates: self.trust_updates,
+            file_edits: Vec::new(),
+            rotation: None,
             components,
             static_pod_folders: self.inventory.static_pod_folders.clone(),
             notices,

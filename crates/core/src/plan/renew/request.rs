@@ -44,6 +44,8 @@ pub struct RenewRequest {
     pub install: Option<PathBuf>,
     /// What to make certificates of that are lost; without it they stay so.
     pub profiles: Option<Profiles>,
+    /// Make what is lost after the layout that the user declared, where it names the file.
+    pub after_layout: bool,
 }
 
 impl RenewRequest {
@@ -63,6 +65,7 @@ impl RenewRequest {
             csr_dir: None,
             install: None,
             profiles: None,
+            after_layout: false,
         }
     }
 

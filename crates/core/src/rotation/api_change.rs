@@ -1,0 +1,49 @@
+//! What a rotation changes in the Kubernetes API, from one host with its own administrator's
+//! kubeconfig and its own API server. Every change may be done twice.
+
+use crate::model::ObjectReference;
+use serde::{Deserialize, Serialize};
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum ApiChange {
+    /// A place of an object comes to hold exactly these certificates: `data[ca.crt]` of a ConfigMap or
+    /// Secret, the kubeconfig of `cluster-info`, a webhook's or APIService's `caBundle`. Everything else
+    /// of the object stays; changed only while it holds one of `expected`.
+    WriteBundle {
+        /// The object with its place.
+        object: ObjectReference,
+        /// The certificates, PEM.
+        pem: String,
+        /// What may lie there now, PEM: the change is refused when something else does.
+        expected: Vec<String>,
+    },
+    /// An object is deleted and made anew by its owner; waited for.
+    Recreate {
+        /// The object.
+        object: ObjectReference,
+    },
+    /// The pods of a workload are replaced one by one, by an annotation on its template.
+    RestartWorkload {
+        /// Deployment, DaemonSet or StatefulSet.
+        object: ObjectReference,
+        /// The annotation's value.
+        mark: String,
+    },
+    /// Every ServiceAccount whose token Secret was not signed by this key gets a second one, listed
+    /// first.
+    AddTokenSecrets {
+        /// SHA-256 of the new public key, hexadecimal.
+        key_sha256: String,
+    },
+    /// Token Secrets that were not signed by this key are deleted, where a second one is there.
+    DropTokenSecrets {
+        /// SHA-256 of the new public key, hexadecimal.
+        key_sha256: String,
+    },
+}

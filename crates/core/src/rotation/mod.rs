@@ -1,0 +1,24 @@
+//! Rotation: a new certification authority, or a new service-account key, for a cluster that runs.
+//!
+//! Data flows one way here too: [`picture`] says of every place whether it holds the old, both or the
+//! new; [`script`] is what remains to be done, as rounds of actions; the checker walks every state that
+//! the rounds pass through and verifies every connection in each; lowering makes plans of hosts of them.
+//! Where a rotation stands is never written down: it is what the picture shows.
+//!
+//! <https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/>
+
+pub mod api_change;
+pub mod phase;
+pub mod picture;
+pub mod proof;
+pub mod root;
+pub mod script;
+
+pub use api_change::ApiChange;
+pub use phase::{Phase, Position};
+pub use picture::{
+    Generation, Holds, HostFacts, Leaders, Picture, PlaceState, Purpose, RootPicture,
+};
+pub use proof::{ProbeTarget, Proof, TargetKind};
+pub use root::Root;
+pub use script::{Action, Await, Round, Script, Turn};

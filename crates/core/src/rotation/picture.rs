@@ -1,0 +1,182 @@
+//! The picture: of every place that trusts, presents or signs, whether it holds the old generation,
+//! both, or the new one. Types only; `observe` makes it of what was seen.
+
+use super::phase::Position;
+use super::root::Root;
+use crate::connections::Place;
+use crate::model::{ComponentKind, Gap};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A cluster in the middle of, before or after a rotation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Picture {
+    /// When it was taken.
+    pub observed_at: Timestamp,
+    /// One for each root that the cluster has.
+    pub roots: Vec<RootPicture>,
+    /// The hosts.
+    pub hosts: Vec<HostFacts>,
+    /// Who leads, as the API and etcd tell.
+    pub leaders: Leaders,
+    /// What could not be seen. Retiring an old generation is refused beside one.
+    pub gaps: Vec<Gap>,
+}
+
+/// One root.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RootPicture {
+    /// Which.
+    pub root: Root,
+    /// Generations that are (or were) in use and are not the new one; the one that signs comes first.
+    pub old: Vec<Generation>,
+    /// The successor, when there is one.
+    pub new: Option<Generation>,
+    /// Hosts that hold the successor's private key.
+    pub successor_keys: Vec<String>,
+    /// Hosts that hold the private key of the root in its own place (`ca.key`, `sa.key`).
+    pub signing_keys: Vec<String>,
+    /// Every place, once.
+    pub places: Vec<PlaceState>,
+    /// Where its rotation stands.
+    pub position: Position,
+}
+
+/// A CA certificate, or a service-account public key: public both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Generation {
+    /// The certificate's subject; for a key `sha256:…` of the public key.
+    pub name: String,
+    /// SHA-256 of the certificate's DER; for a key, of its SubjectPublicKeyInfo. Hexadecimal.
+    pub fingerprint_sha256: String,
+    /// PEM, one block.
+    pub pem: String,
+    /// End of validity; `None` for a key.
+    pub not_after: Option<Timestamp>,
+}
+
+/// What a place is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Others are believed by it (a CA bundle, `sa.pub`).
+    Trust,
+    /// It is presented to others.
+    Present,
+    /// New certificates or tokens are signed with it (kube-controller-manager's signing file, `ca.key`,
+    /// `sa.key`).
+    Sign,
+}
+
+/// Which generations a place holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Holds {
+    /// Only old ones.
+    Old,
+    /// Both, the old one first.
+    OldNew,
+    /// Both, the new one first.
+    NewOld,
+    /// Only the new one.
+    New,
+    /// Neither, though it belongs here: what it holds instead.
+    Neither {
+        /// In words.
+        found: String,
+    },
+    /// Cannot be told, and why.
+    Unknown {
+        /// In words.
+        reason: String,
+    },
+}
+
+/// One place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlaceState {
+    /// Where.
+    pub place: Place,
+    /// What for.
+    pub purpose: Purpose,
+    /// What lies there.
+    pub holds: Holds,
+    /// Who reads it, by which flag.
+    pub readers: Vec<Reader>,
+    /// What `kubepki renew` calls it, for a certificate that it can renew.
+    pub renewable_as: Option<String>,
+}
+
+/// A component of a host that reads a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reader {
+    /// The host.
+    pub host: String,
+    /// The component.
+    pub component: ComponentKind,
+    /// The flag, without dashes.
+    pub flag: String,
+    /// Whether its process has read what lies there now: `None` when that cannot be told (a place
+    /// that is re-read by itself is asked on the wire instead). Told by the process's start being
+    /// later than the file's last change, for what is read only at the start.
+    pub loaded: Option<bool>,
+}
+
+/// One host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostFacts {
+    /// Its name in the cluster document.
+    pub name: String,
+    /// Its Node's name.
+    pub node: Option<String>,
+    /// Components on it.
+    pub components: Vec<ComponentKind>,
+    /// Its addresses as others reach it (advertised by its API server, etcd member or Node).
+    pub addresses: Vec<String>,
+}
+
+impl HostFacts {
+    /// Whether it has this component.
+    pub fn runs(&self, kind: ComponentKind) -> bool {
+        self.components.contains(&kind)
+    }
+}
+
+/// Hosts that lead; `None` where nobody could be asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leaders {
+    /// Holder of the Lease of kube-controller-manager.
+    pub controller_manager: Option<String>,
+    /// Holder of the Lease of kube-scheduler.
+    pub scheduler: Option<String>,
+    /// The etcd member's host.
+    pub etcd: Option<String>,
+}
+
+impl Picture {
+    /// One root's.
+    pub fn root(&self, root: Root) -> Option<&RootPicture> {
+        self.roots.iter().find(|it| it.root == root)
+    }
+
+    /// The host of this name.
+    pub fn host(&self, name: &str) -> Option<&HostFacts> {
+        self.hosts.iter().find(|host| host.name == name)
+    }
+
+    /// Hosts with this component, in the order of the cluster document.
+    pub fn hosts_with(&self, kind: ComponentKind) -> impl Iterator<Item = &HostFacts> {
+        self.hosts.iter().filter(move |host| host.runs(kind))
+    }
+}
