@@ -12,6 +12,9 @@ use anyhow::{Context, Result, bail};
 use crate::cache::Cache;
 use crate::tool::Tool;
 
+/// Where the clouds' metadata is asked for: no lab is in a cloud.
+const CLOUD_METADATA: &str = "169.254.169.254/32";
+
 /// A lab's bridge and subnet (a /24).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Subnet {
@@ -148,6 +151,11 @@ pub fn namespace_up(
     ip(&format!(
         "-n {namespace} route add default via {}",
         subnet.bridge()
+    ))?;
+    // A kubelet looks for a cloud's credentials whenever it starts. Where nobody answers, and nobody
+    // says that there is nobody, that takes 6 of its 12 seconds.
+    ip(&format!(
+        "-n {namespace} route add unreachable {CLOUD_METADATA}"
     ))?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use kubepki_lab::{Cluster, Host, Output, SshAccess, until};
 
 use crate::chance::Chance;
@@ -58,6 +58,8 @@ pub fn interrupted_renewals(
     interruptions: usize,
 ) -> Result<()> {
     let mut chance = Chance::seeded(SEED);
+    let begun = Instant::now();
+    let mut wrong = Vec::new();
     for number in 0..interruptions {
         let point = Point {
             way: *WAYS.get(number % WAYS.len()).context("no way")?,
@@ -70,9 +72,21 @@ pub fn interrupted_renewals(
             number + 1
         );
         let start = Instant::now();
-        survived(cluster, access, &point).with_context(|| format!("{point:?}"))?;
+        if let Err(error) = survived(cluster, access, &point) {
+            println!("--- WRONG: {error:#}");
+            wrong.push(format!("{point:?}: {error:#}"));
+            // the next one is to begin with a cluster that is well
+            println!("--- mended: {}", rerun(access)?.stdout);
+            sound(cluster, access).context("another run did not mend it")?;
+        }
         println!("--- sound after {:.1} s", start.elapsed().as_secs_f64());
     }
+    println!(
+        "{} of {interruptions} interruptions survived, in {:.0} s",
+        interruptions - wrong.len(),
+        begun.elapsed().as_secs_f64()
+    );
+    ensure!(wrong.is_empty(), "not survived:\n{}", wrong.join("\n"));
     Ok(())
 }
 
