@@ -3,11 +3,13 @@
 //! Nothing below this room reads the environment, the clock or the terminal on its own account.
 
 use crate::args::{ColorWhen, FleetArgs, GlobalArgs, OutputFormat};
+use crate::commands::layout;
 use crate::error::CliError;
 use crate::output::{self, Progress, Structured};
 use anstream::AutoStream;
 use jiff::Timestamp;
 use kubepki_adapters::host::LocalHost;
+use kubepki_core::founding::DeclaredLayout;
 use kubepki_engine::ports::HostError;
 use kubepki_fleet::session::SessionError;
 use serde::Serialize;
@@ -26,6 +28,7 @@ pub struct Context {
     quiet: bool,
     yes: bool,
     fleet: FleetArgs,
+    layout: Option<DeclaredLayout>,
 }
 
 impl Context {
@@ -51,6 +54,7 @@ impl Context {
             quiet: global.quiet,
             yes: global.yes,
             fleet: global.fleet.clone(),
+            layout: global.layout.as_deref().map(layout::read).transpose()?,
         })
     }
 
@@ -72,6 +76,11 @@ impl Context {
     /// What was typed about many hosts.
     pub fn fleet(&self) -> &FleetArgs {
         &self.fleet
+    }
+
+    /// The layout that was declared with `--layout`.
+    pub fn layout(&self) -> Option<&DeclaredLayout> {
+        self.layout.as_ref()
     }
 
     /// Whether standard output is coloured, as `--color` spells it.

@@ -20,6 +20,16 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "DIR", env = "KUBEPKI_ROOT")]
     pub root: Option<PathBuf>,
 
+    /// Find also the files that the layout in FILE declares
+    ///
+    /// For a host laid out by hand: what no flag of a component names is found by it, and what is
+    /// lost is made after it with `renew --profiles layout`. YAML or JSON, kind Layout, as `kubepki
+    /// init --layout` takes it; relative paths begin in --ca-dir, those of kubeconfigs in the folder
+    /// above it. A host of a cluster document may have its own there (`layout: FILE`), which this
+    /// one replaces.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub layout: Option<PathBuf>,
+
     /// How to show the result: table, wide, json or yaml
     ///
     /// `table` and `wide` are for people: coloured on a terminal, plain when piped. `json` and

@@ -123,11 +123,12 @@ pub struct RenewArgs {
     #[arg(long, value_name = "DIR")]
     pub install: Option<PathBuf>,
 
-    /// Make what is lost after the profiles by role in FILE, or after the builtin ones
+    /// Make what is lost after the profiles by role in FILE, the builtin ones, or the layout
     ///
     /// For a certificate that a flag or kubeconfig names and that is not there. FILE is YAML (see
     /// docs/examples/profiles.yaml); roles that it leaves out are made after the profiles of the
-    /// program, which `--profiles builtin` means.
+    /// program, which `--profiles builtin` means. `--profiles layout` makes it after what the host's
+    /// layout (--layout) says of this very file, and what that leaves out after the builtin ones.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["csr_dir", "install"])]
     pub profiles: Option<PathBuf>,
 

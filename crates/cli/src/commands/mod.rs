@@ -14,6 +14,7 @@ mod init;
 mod inspect;
 mod join_config;
 mod kubeconfig;
+pub mod layout;
 mod man;
 mod plan_view;
 mod renew;

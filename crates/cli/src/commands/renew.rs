@@ -139,13 +139,14 @@ pub fn request(context: &Context, args: &RenewArgs) -> Result<RenewRequest, CliE
         csr_dir: folder(&args.csr_dir)?,
         install: folder(&args.install)?,
         profiles: args.profiles.as_deref().map(profiles).transpose()?,
+        after_layout: args.profiles.as_deref() == Some(Path::new("layout")),
         ..RenewRequest::new(selection)
     })
 }
 
 /// Profiles lie where the user's shell is, not below `--root`.
 fn profiles(file: &Path) -> Result<Profiles, CliError> {
-    if file == Path::new("builtin") {
+    if [Path::new("builtin"), Path::new("layout")].contains(&file) {
         return Ok(Profiles::default());
     }
     let path = std::path::absolute(file)?;

@@ -1,5 +1,6 @@
 //! Ports to adapters: what every verb that looks at a host needs, made in one place.
 
+use super::layout;
 use crate::context::{Context, host_error};
 use crate::error::CliError;
 use crate::output;
@@ -43,8 +44,10 @@ pub fn nothing_found() -> CliError {
 
 /// The options of discovery.
 pub fn options(context: &Context, pki_folder: &Path) -> Result<DiscoverOptions, CliError> {
+    let pki_folder = context.host_path(pki_folder)?;
     Ok(DiscoverOptions {
-        pki_folder: context.host_path(pki_folder)?,
+        declared: layout::of_this_host(context, &pki_folder)?,
+        pki_folder,
     })
 }
 

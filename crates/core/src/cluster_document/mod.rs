@@ -29,6 +29,10 @@ pub struct ClusterDocument {
     /// The cluster's name, to show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// A file with the layout of hosts that have none of their own, for what no flag names; relative
+    /// ones begin in the document's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<PathBuf>,
     /// The hosts, in the order of the document.
     pub hosts: Vec<ClusterHost>,
 }
@@ -48,6 +52,9 @@ pub struct ClusterHost {
     /// Free words to select by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// A file with this host's layout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<PathBuf>,
 }
 
 /// How a host is reached. At most one of the fields is set.
@@ -85,6 +92,7 @@ impl ClusterDocument {
             api_version: crate::plan::document::API_VERSION.to_owned(),
             kind: KIND.to_owned(),
             name,
+            layout: None,
             hosts,
         }
     }
@@ -101,6 +109,7 @@ impl ClusterHost {
             },
             becomes: None,
             labels: BTreeMap::new(),
+            layout: None,
         }
     }
 }

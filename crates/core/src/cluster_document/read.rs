@@ -72,7 +72,7 @@ impl ClusterDocument {
                 found: found.join(" "),
             });
         }
-        let fields = Fields::of(root, "", &["apiVersion", "kind", "name", "hosts"])?;
+        let fields = Fields::of(root, "", &["apiVersion", "kind", "name", "layout", "hosts"])?;
         let mut hosts: Vec<ClusterHost> = Vec::new();
         let list = fields.required("hosts", "the hosts of the cluster")?;
         if !list.is_sequence() || list.items().next().is_none() {
@@ -93,13 +93,16 @@ impl ClusterDocument {
             }
             hosts.push(host);
         }
-        Ok(Self::new(fields.text("name")?, hosts))
+        Ok(Self {
+            layout: fields.text("layout")?.map(PathBuf::from),
+            ..Self::new(fields.text("name")?, hosts)
+        })
     }
 }
 
 fn read_host(node: NodeRef<'_>, place: &str) -> Result<ClusterHost, DocumentError> {
     let known = [
-        "name", "ssh", "command", "root", "local", "become", "labels",
+        "name", "ssh", "command", "root", "local", "become", "labels", "layout",
     ];
     let fields = Fields::of(node, place, &known)?;
     let name_node = fields.required("name", "what the host is called here")?;
@@ -144,6 +147,7 @@ fn read_host(node: NodeRef<'_>, place: &str) -> Result<ClusterHost, DocumentErro
         reach,
         becomes,
         labels,
+        layout: fields.text("layout")?.map(PathBuf::from),
     })
 }
 

@@ -11,6 +11,7 @@ const HEADER: &str = "\
 # local     or true: this machine
 # become    sudo (`sudo -n`, the default unless the login is root's) or root
 # labels    words of your own to select by: --hosts env=prod
+# layout    a file that declares where a host laid out by hand has what no flag names
 #
 # Roles are discovered, not declared. `kubepki schema Cluster` prints the JSON Schema.
 ";
@@ -42,6 +43,7 @@ mod tests {
             reach,
             becomes: None,
             labels: Default::default(),
+            layout: (name == "1").then(|| "by hand.yaml".into()),
         };
         let hosts = vec![
             cp1,

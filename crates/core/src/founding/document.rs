@@ -5,6 +5,7 @@
 //! `docs/schema/layout.json`. Text only: what it means is checked in [`super::layout`].
 
 use super::layout::LayoutError;
+use crate::model::role::{AuthorityName, Role};
 use crate::plan::document::API_VERSION;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -66,6 +67,9 @@ pub struct DeclaredAuthority {
     /// The kind of key, e.g. `rsa:2048`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_type: Option<String>,
+    /// Which of the cluster's authorities it is; told by its common name if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<AuthorityName>,
 }
 
 /// A certificate and its key in files.
@@ -93,6 +97,9 @@ pub struct DeclaredCertificate {
     /// The kind of key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_type: Option<String>,
+    /// What it is for, where no flag of a component says so; told by its subject if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
 }
 
 /// A kubeconfig with a client certificate in it.
@@ -127,6 +134,9 @@ pub struct DeclaredKubeconfig {
     /// The kind of key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_type: Option<String>,
+    /// What it is for, where no flag of a component says so; told by its subject if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
 }
 
 /// A key pair that signs service-account tokens. It is no certificate and never expires.

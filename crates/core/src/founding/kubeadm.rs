@@ -104,6 +104,7 @@ pub fn declared_by_kubeadm(cluster: &ClusterParameters) -> DeclaredLayout {
             path_length: None,
             validity: None,
             key_type: None,
+            role: Some(authority.name),
         });
     let certificates = KUBEADM
         .certificates
@@ -163,6 +164,7 @@ impl ClusterParameters {
             key: PathBuf::from(format!("{}.key", required.file_base)),
             validity: None,
             key_type: None,
+            role: Some(required.role),
         }
     }
 
@@ -179,6 +181,7 @@ impl ClusterParameters {
             trusts: None,
             validity: None,
             key_type: None,
+            role: Some(required.role),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::document::{DeclaredLayout, DeclaredServiceAccountKey, DeclaredSubject};
 use super::names::{subject_alt_names, usages};
+use crate::model::role::{AuthorityName, Role};
 use crate::plan::document::API_VERSION;
 use crate::plan::lifetime::{EndRule, LifetimeSyntaxError};
 use kubepki_x509::{ExtendedKeyUsage, GeneralName, GeneralNameError, Name};
@@ -15,6 +16,17 @@ pub struct Folders {
     pub certificates: PathBuf,
     /// The folder of kubeconfigs.
     pub kubeconfigs: PathBuf,
+}
+
+impl Folders {
+    /// Kubeconfigs lie in the folder above the certificates', as kubeadm has it.
+    pub fn of(certificates: PathBuf) -> Self {
+        let above = certificates.parent().unwrap_or(Path::new("/"));
+        Self {
+            kubeconfigs: above.to_owned(),
+            certificates,
+        }
+    }
 }
 
 /// A layout that holds together.
@@ -49,6 +61,8 @@ pub struct Authority {
     pub key_type: Option<String>,
     /// Whether it was made elsewhere and is only used here: never made, whatever is missing.
     pub given: bool,
+    /// Which of the cluster's authorities it is, where that was said.
+    pub role: Option<AuthorityName>,
 }
 
 /// A certificate to be, that signs no other.
@@ -70,6 +84,8 @@ pub struct Leaf {
     pub key_type: Option<String>,
     /// Where it goes.
     pub destination: Destination,
+    /// What it is for, where that was said.
+    pub role: Option<Role>,
 }
 
 /// Where a certificate and its key go.
@@ -288,6 +304,7 @@ impl DeclaredLayout {
                 end: end(&declared.name, declared.validity.as_deref())?,
                 key_type: declared.key_type.clone(),
                 given: false,
+                role: declared.role,
             });
         }
         let mut ordered: Vec<Authority> = Vec::with_capacity(waiting.len());
@@ -327,6 +344,7 @@ impl DeclaredLayout {
                     certificate: folders.certificates.join(&declared.certificate),
                     key: folders.certificates.join(&declared.key),
                 },
+                role: declared.role,
             });
         }
         for declared in &self.kubeconfigs {
@@ -346,6 +364,7 @@ impl DeclaredLayout {
                     user: declared.user.as_ref().unwrap_or(common_name).clone(),
                     trusts: declared.trusts.as_ref().unwrap_or(&declared.signer).clone(),
                 },
+                role: declared.role,
             });
         }
         Ok(leafs)

@@ -4,6 +4,7 @@
 //! - [`by_hand`]: what other ways of setting up a cluster have that no flag names.
 //! - [`vendors`]: distributions that see to their certificates themselves.
 //! - [`recognise`](mod@recognise): which layout a host follows.
+//! - [`declared`]: what a user's layout says of a host's files.
 //! - [`profiles`]: what a certificate of each role says where the old one is lost.
 //! - [`component_files`]: which flag of which component names what.
 //! - [`reload`](mod@reload): which inputs a running component takes up by itself.
@@ -13,6 +14,7 @@
 
 pub mod by_hand;
 pub mod component_files;
+pub mod declared;
 pub mod kind;
 pub mod kubeadm;
 pub mod profiles;
@@ -24,6 +26,7 @@ pub use component_files::{
     AuthorityKeyPairFlags, KeyPairFlags, KubeconfigFlag, ServiceAccountKeyFlag,
     ServiceAccountKeyUse, TrustBundleFlag,
 };
+pub use declared::Declared;
 pub use kind::LayoutKind;
 pub use kubeadm::{
     CommonNameRule, KUBEADM, KubeletCertificate, Layout, OrganizationRule, RequiredAuthority,

@@ -100,7 +100,8 @@ impl ProfilesError {
 }
 
 /// What a certificate on one host is to say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Filled {
     /// CN.
     pub common_name: String,

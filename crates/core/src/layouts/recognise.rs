@@ -26,12 +26,21 @@ pub fn recognise(inventory: &Inventory) -> Recognised {
         vendor, in_docker, kubespray, kubeadm, kubeasz, by_hand, processes,
     ];
     let found = RULES.iter().find_map(|rule| rule(inventory));
-    found.unwrap_or_else(|| {
+    let found = found.unwrap_or_else(|| {
         told(
             LayoutKind::Unknown,
             "no component of a cluster was found on this host".to_owned(),
         )
-    })
+    });
+    // Whoever declares a distribution's layout does not take its certificates from it.
+    if inventory.declared.is_none() || found.vendor.is_some() {
+        return found;
+    }
+    let without = format!("without it, {}: {}", found.kind, found.evidence);
+    told(
+        LayoutKind::Declared,
+        format!("a layout was given; {without}"),
+    )
 }
 
 /// The distribution whose entry this is: that one renews it.

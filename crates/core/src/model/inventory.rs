@@ -7,6 +7,7 @@ use super::gap::Gap;
 use super::kubeconfig_use::{EtcdClientFiles, KubeconfigUse};
 use super::live::FileTime;
 use super::role::Role;
+use crate::layouts::Declared;
 use jiff::Timestamp;
 use kubepki_x509::Certificate;
 use serde::{Deserialize, Serialize};
@@ -140,6 +141,9 @@ pub struct Inventory {
     pub files: BTreeMap<PathBuf, Option<String>>,
     /// When each file that was read was last changed, by the same paths; without what has no time.
     pub file_times: BTreeMap<PathBuf, FileTime>,
+    /// What the user's layout declares, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Declared>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
 }

@@ -1,9 +1,10 @@
-//! Certification authorities: the bundles that flags name, then kubeadm's three.
+//! Certification authorities: the bundles that flags name, then kubeadm's three and what is declared.
 
 use super::Scene;
 use super::reader::{Read, Reader};
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::layouts::component_files::{AUTHORITY_KEY_PAIRS, TRUST_BUNDLES};
+use kubepki_core::layouts::declared::authority_of;
 use kubepki_core::model::role::AuthorityName;
 use kubepki_core::model::{Authority, KeyState, UsedBy};
 use kubepki_keys::public_half;
@@ -54,6 +55,13 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>) -> Vec<Authority>
         let certificate = scene.pki_folder.join(format!("{}.crt", row.file_base));
         if reader.symlink_metadata(&certificate).is_some() {
             add(reader, &mut named, row.name, certificate, None, None);
+        }
+    }
+    for declared in scene.declared.iter().flat_map(|it| &it.authorities) {
+        if reader.symlink_metadata(&declared.certificate).is_some() {
+            let (certificate, key) = (declared.certificate.clone(), Some(declared.key.clone()));
+            let name = authority_of(declared);
+            add(reader, &mut named, name, certificate, key, None);
         }
     }
     let mut authorities: Vec<Authority> =

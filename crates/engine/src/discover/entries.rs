@@ -66,10 +66,20 @@ impl Entries {
     /// The entry that is this kubeconfig's own: embedded in it, or in files that it alone names.
     pub(super) fn of_kubeconfig(&self, path: &Path) -> Option<&Entry> {
         let mut entries = self.found.iter().map(|(_, entry)| entry);
-        entries.find(|entry| match &entry.holder {
-            Holder::Kubeconfig { path: own, .. } => own == path,
-            _ => entry.kubeconfig.as_deref() == Some(path) && entry.role != Role::Bootstrap,
-        })
+        entries.find(|entry| is_of_kubeconfig(entry, path))
+    }
+
+    /// Likewise, to say more of it.
+    pub(super) fn of_kubeconfig_mut(&mut self, path: &Path) -> Option<&mut Entry> {
+        let mut entries = self.found.iter_mut().map(|(_, entry)| entry);
+        entries.find(|entry| is_of_kubeconfig(entry, path))
+    }
+
+    /// The entry that holds this file, to say more of it.
+    pub(super) fn of_file(&mut self, reader: &Reader<'_>, path: &Path) -> Option<&mut Entry> {
+        let path = reader.real_path(path);
+        let mut found = self.found.iter_mut();
+        found.find_map(|(real_path, entry)| (*real_path == path).then_some(entry))
     }
 
     /// Every kubeconfig of an entry that no flag names, with what it is for.
@@ -109,6 +119,13 @@ impl Entries {
             names.push(entry.name.clone());
         }
         (entries, self.trust)
+    }
+}
+
+fn is_of_kubeconfig(entry: &Entry, path: &Path) -> bool {
+    match &entry.holder {
+        Holder::Kubeconfig { path: own, .. } => own == path,
+        _ => entry.kubeconfig.as_deref() == Some(path) && entry.role != Role::Bootstrap,
     }
 }
 

@@ -1,12 +1,14 @@
 //! Discovery: what is on a host, as an [`Inventory`]. Reads only.
 //!
 //! Flags come first: what a component really reads stands in its manifest, unit file or command line
-//! and in the kubeconfigs that those name. kubeadm's table says the rest. Nothing is judged here, and
+//! and in the kubeconfigs that those name. kubeadm's table and the user's layout say the rest. Nothing is
+//! judged here, and
 //! what cannot be seen becomes a gap or an entry's problem, never an error.
 
 mod authorities;
 mod by_hand;
 mod components;
+mod declared;
 pub(crate) mod docker;
 mod entries;
 mod etcd_clients;
@@ -19,7 +21,8 @@ mod vendors;
 
 use crate::ports::{HostError, HostErrorKind, HostRead};
 use jiff::Timestamp;
-use kubepki_core::layouts::KUBEADM;
+use kubepki_core::founding::Declarations;
+use kubepki_core::layouts::{Declared, KUBEADM};
 use kubepki_core::model::{ComponentKind, Gap, Inventory};
 use reader::Reader;
 use std::path::PathBuf;
@@ -29,12 +32,15 @@ use std::path::PathBuf;
 pub struct DiscoverOptions {
     /// The folder with kubeadm's certificates, for what no flag names.
     pub pki_folder: PathBuf,
+    /// What the user's layout declares, for what no flag and no table names.
+    pub declared: Option<Declarations>,
 }
 
 impl Default for DiscoverOptions {
     fn default() -> Self {
         Self {
             pki_folder: PathBuf::from(KUBEADM.pki_folder),
+            declared: None,
         }
     }
 }
@@ -54,12 +60,16 @@ pub fn discover(
     let scene = Scene {
         components: &found.components,
         pki_folder: &options.pki_folder,
+        declared: options.declared.as_ref(),
     };
     let mut authorities = authorities::find(&mut reader, &scene);
     let mut entries = entries::Entries::default();
     entries::from_flags(&mut reader, &scene, &mut entries);
     kubeconfigs::find(&mut reader, &scene, &mut entries);
     kubelet::find(&mut reader, &scene, &mut entries);
+    if let Some(declarations) = scene.declared {
+        declared::find(&mut reader, declarations, &mut entries);
+    }
     entries::from_table(&mut reader, &scene, &mut entries);
     by_hand::find(&mut reader, &scene, &name, &mut entries);
     vendors::find(&mut reader, &mut authorities, &mut entries);
@@ -89,6 +99,7 @@ pub fn discover(
         static_pod_folders: found.static_pod_folders,
         files: reader.files,
         file_times: reader.file_times,
+        declared: options.declared.as_ref().map(Declared::of),
         gaps: reader.gaps,
     })
 }
@@ -109,6 +120,7 @@ pub fn host_name(host: &dyn HostRead) -> Result<String, HostError> {
 struct Scene<'a> {
     components: &'a [kubepki_core::model::Component],
     pki_folder: &'a std::path::Path,
+    declared: Option<&'a Declarations>,
 }
 
 impl Scene<'_> {

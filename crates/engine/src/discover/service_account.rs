@@ -1,4 +1,4 @@
-//! Service-account keys: what flags name, then kubeadm's `sa.key` and `sa.pub`.
+//! Service-account keys: what flags name, then kubeadm's `sa.key` and `sa.pub` and what is declared.
 
 use super::Scene;
 use super::authorities::key_state;
@@ -37,10 +37,16 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>) -> Vec<ServiceAcc
             }
         }
     }
-    for ending in ["key", "pub"] {
-        let path = scene
-            .pki_folder
-            .join(format!("{}.{ending}", KUBEADM.service_account_key));
+    let in_table = ["key", "pub"].map(|ending| {
+        let name = format!("{}.{ending}", KUBEADM.service_account_key);
+        scene.pki_folder.join(name)
+    });
+    let pairs = scene
+        .declared
+        .iter()
+        .flat_map(|it| &it.service_account_keys);
+    let declared = pairs.flat_map(|pair| [pair.private.clone(), pair.public.clone()]);
+    for path in in_table.into_iter().chain(declared) {
         let real_path = reader.real_path(&path);
         let known = files
             .iter()

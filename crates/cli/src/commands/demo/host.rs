@@ -181,6 +181,7 @@ impl DemoHost {
             path_length: None,
             validity: None,
             key_type: None,
+            role: None,
         });
         let store = self.store_file(start);
         let leaf = |name: &str, signer: &str, subject, usage: &str| DeclaredCertificate {
@@ -193,6 +194,7 @@ impl DemoHost {
             key: store.clone(),
             validity: None,
             key_type: Some("ecdsa:p256".to_owned()),
+            role: None,
         };
         let client = subject(format!("system:node:{NODE}"), &["system:nodes"]);
         let serving = subject(format!("{NODE}@{seconds}"), &[]);

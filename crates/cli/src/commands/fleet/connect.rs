@@ -5,6 +5,7 @@
 //! folders holds for hosts, one that crashes takes no other with it, and a local host can be worked on
 //! with `sudo` by a user who has no more rights than that.
 
+use crate::commands::layout::Layouts;
 use kubepki_adapters::ssh::{
     AGENT_FOLDER, Arrival, BecomeRoot, ChildGuard, Destination, Programs, ReachError, Route,
     Streams, arrive, start,
@@ -25,6 +26,7 @@ const OUTPUT_LIMIT: u64 = 64 << 20;
 /// What reaching hosts needs, for all of them at once.
 pub struct Connector {
     ssh_command: Vec<String>,
+    layouts: Layouts,
     programs: Programs,
 }
 
@@ -48,11 +50,12 @@ enum Way {
 }
 
 impl Connector {
-    /// With this command for `ssh`, its own arguments included.
-    pub fn new(ssh_command: Vec<String>) -> Self {
+    /// With this command for `ssh`, its own arguments included, and the layouts of hosts that have one.
+    pub fn new(ssh_command: Vec<String>, layouts: Layouts) -> Self {
         let folder = std::env::var_os(AGENTS).map(PathBuf::from);
         Self {
             ssh_command,
+            layouts,
             programs: Programs::new(folder.as_deref()),
         }
     }
@@ -70,16 +73,17 @@ impl Connector {
             input,
             guard,
         } = streams;
-        match RemoteSession::open(output, input) {
-            // the guard lives in there, and as long as the session
-            Ok(session) => {
-                Ok(Box::new(session.explained_by(Box::new(move |lost| {
-                    with_last_words(lost, &guard)
-                }))))
-            }
-            Err(error) if error.code == "agent-lost" => Err(never_began(error, &guard)),
-            Err(error) => Err(error),
+        let session = match RemoteSession::open(output, input) {
+            Ok(session) => session,
+            Err(error) if error.code == "agent-lost" => return Err(never_began(error, &guard)),
+            Err(error) => return Err(error),
+        };
+        // the guard lives in there, and as long as the session
+        let mut session = session.explained_by(Box::new(move |lost| with_last_words(lost, &guard)));
+        if let Some(layout) = self.layouts.of_host(host) {
+            session.declare(layout)?;
         }
+        Ok(Box::new(session))
     }
 
     /// Runs a verb on a host, for that host alone, and waits for its end. It can ask nothing: `--yes`
@@ -97,12 +101,20 @@ impl Connector {
             // the host may have a document of its own
             all.push("--local".to_owned());
         }
+        let layout = self.layouts.of_host(host);
+        if layout.is_some() {
+            all.extend(["--layout", "-"].map(str::to_owned));
+        }
         all.extend_from_slice(arguments);
         let Streams {
             output,
             input,
             guard,
         } = self.started(host, &all)?;
+        if let Some(layout) = layout {
+            // a program that does not read it says why
+            let _ = serde_json::to_writer(&input, layout);
+        }
         drop(input);
         let mut output = output;
         let mut stdout = Vec::new();
@@ -231,12 +243,13 @@ mod tests {
             reach,
             becomes: None,
             labels: BTreeMap::new(),
+            layout: None,
         }
     }
 
     #[test]
     fn a_host_without_more_is_its_name_for_ssh() {
-        let connector = Connector::new(vec!["ssh".to_owned()]);
+        let connector = Connector::new(vec!["ssh".to_owned()], Layouts::default());
         let Way::Far(Route::Ssh { destination, .. }, becomes) =
             connector.way(&host(Reach::default())).unwrap()
         else {
@@ -248,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_folder_needs_no_root_and_an_option_is_no_destination() {
-        let connector = Connector::new(vec!["ssh".to_owned()]);
+        let connector = Connector::new(vec!["ssh".to_owned()], Layouts::default());
         let root = Reach {
             root: Some("/mnt".into()),
             ..Reach::default()
@@ -268,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_host_that_nobody_can_reach_is_told_with_its_code() {
-        let connector = Connector::new(vec!["kubepki-no-such-ssh".to_owned()]);
+        let connector = Connector::new(vec!["kubepki-no-such-ssh".to_owned()], Layouts::default());
         let error = connector.connect(&host(Reach::default())).err().unwrap();
         assert_eq!(error.code, "ssh-unusable");
         let command = |script: &str| Reach {

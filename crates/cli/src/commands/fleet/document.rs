@@ -5,6 +5,7 @@
 //! `--local` mean one host and nothing else. Whoever runs this program on a host of the document
 //! passes `--local` there: the host may have a document of its own.
 
+use crate::commands::layout::Layouts;
 use crate::context::{Context, host_error};
 use crate::error::CliError;
 use kubepki_adapters::host::LocalHost;
@@ -39,6 +40,8 @@ pub struct SelectedHosts {
     pub max_parallel: usize,
     /// How many hosts are changed at once, when the user says so.
     pub batch: Option<BatchSize>,
+    /// The layouts of hosts that have one.
+    pub layouts: Layouts,
     /// The command that `ssh` stands for, with its own arguments.
     pub ssh_command: Vec<String>,
 }
@@ -98,19 +101,29 @@ pub fn selected(context: &Context) -> Result<Option<SelectedHosts>, CliError> {
             .location(path.display())
             .exits_with(crate::exit_code::ExitCode::Usage)
     })?;
-    let hosts = selected.into_iter().cloned().map(|mut host| {
-        host.reach.root = host.reach.root.map(|root| folder.join(root));
-        host
-    });
+    let hosts: Vec<ClusterHost> = selected
+        .into_iter()
+        .map(|host| beginning_in(folder, host.clone(), &document))
+        .collect();
     Ok(Some(SelectedHosts {
         cluster: document.name.clone(),
-        hosts: hosts.collect(),
+        layouts: Layouts::of(context, &hosts)?,
+        hosts,
         roles: flags.role.clone(),
         max_parallel: usize::from(flags.max_parallel.get()),
         batch: flags.batch,
         ssh_command: ssh_command(flags.ssh_command.as_deref())?,
         document: path,
     }))
+}
+
+/// The host with the document's layout if it has none, and every path of this machine absolute.
+pub fn beginning_in(folder: &Path, host: ClusterHost, document: &ClusterDocument) -> ClusterHost {
+    let mut host = host;
+    host.reach.root = host.reach.root.map(|root| folder.join(root));
+    let layout = host.layout.or_else(|| document.layout.clone());
+    host.layout = layout.map(|layout| folder.join(layout));
+    host
 }
 
 /// The document that is used. One that nobody named is told, and has to be the user's own: it names

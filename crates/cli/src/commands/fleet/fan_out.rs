@@ -87,7 +87,7 @@ fn typed() -> Vec<String> {
 }
 
 /// Flags that are about this end alone: with a value, and without.
-const OWN_WITH_VALUE: [&str; 8] = [
+const OWN_WITH_VALUE: [&str; 9] = [
     "--cluster",
     "--hosts",
     "--role",
@@ -96,6 +96,7 @@ const OWN_WITH_VALUE: [&str; 8] = [
     "--ssh-command",
     "--output",
     "--color",
+    "--layout",
 ];
 const OWN: [&str; 3] = ["--local", "--yes", "--quiet"];
 

@@ -17,12 +17,14 @@ pub fn everybody(hosts: &SelectedHosts) -> Result<SelectedHosts, CliError> {
     let folder = hosts.document.parent().unwrap_or(Path::new("/"));
     let mut everybody = hosts.clone();
     everybody.roles.clear();
-    for mut host in document::read(&hosts.document)?.hosts {
+    let document = document::read(&hosts.document)?;
+    for host in &document.hosts {
         if !hosts.hosts.iter().any(|known| known.name == host.name) {
-            host.reach.root = host.reach.root.map(|root| folder.join(root));
+            let host = document::beginning_in(folder, host.clone(), &document);
             everybody.hosts.push(host);
         }
     }
+    everybody.layouts = everybody.layouts.with(&everybody.hosts)?;
     Ok(everybody)
 }
 
@@ -37,7 +39,7 @@ impl<'a> Reach<'a> {
     pub fn new(hosts: &'a SelectedHosts) -> Self {
         Self {
             hosts: &hosts.hosts,
-            connector: Connector::new(hosts.ssh_command.clone()),
+            connector: Connector::new(hosts.ssh_command.clone(), hosts.layouts.clone()),
         }
     }
 

@@ -3,30 +3,28 @@
 mod cluster;
 mod view;
 
+use super::layout;
 use super::wiring::{Outside, Talk};
 use crate::args::InitArgs;
 use crate::context::{Context, host_error};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::Structured;
-use kubepki_adapters::host::LocalHost;
 use kubepki_core::founding::{
     Authority, Declarations, DeclaredLayout, Folders, Founding, FoundingRefusal, FoundingRequest,
     FoundingResult, found,
 };
 use kubepki_core::plan::Notice;
 use kubepki_engine::founding::{FoundingError, NewFile, mint, observe, write};
-use kubepki_engine::ports::{FILE_LIMIT, HostRead};
 use kubepki_keys::{KeyType, RsaSize};
-use kubepki_sealed::danger;
 use kubepki_x509::Name;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Makes a PKI.
 pub fn run(context: &Context, args: &InitArgs) -> Result<ExitCode, CliError> {
     let mut notices = Vec::new();
     let layout = match &args.layout {
-        Some(file) => read_layout(file)?,
+        Some(file) => layout::read(file)?,
         None => cluster::kubeadm_layout(context, args, &mut notices)?,
     };
     if args.print_layout {
@@ -79,34 +77,16 @@ fn tell(context: &Context, founding: &Founding, files: Vec<NewFile>) -> Result<E
     Ok(ExitCode::Fine)
 }
 
-/// The layout is where the user's shell is, not below `--root`.
-fn read_layout(file: &Path) -> Result<DeclaredLayout, CliError> {
-    let path = std::path::absolute(file)?;
-    let contents = LocalHost::live()
-        .read(&path, FILE_LIMIT)
-        .map_err(|error| host_error(&error))?;
-    let text = std::str::from_utf8(danger::open(&contents)).map_err(|error| {
-        CliError::new("not-a-layout", format!("not a layout: {error}")).location(path.display())
-    })?;
-    DeclaredLayout::from_yaml(text)
-        .map_err(|error| CliError::new(error.code(), &error).location(path.display()))
-}
-
 fn declarations(
     context: &Context,
     args: &InitArgs,
     layout: &DeclaredLayout,
 ) -> Result<Declarations, CliError> {
     let certificates = context.host_path(&args.cert_dir)?;
-    let kubeconfigs = match (&args.kubeconfig_dir, certificates.parent()) {
-        (Some(folder), _) => context.host_path(folder)?,
-        (None, Some(above)) => above.to_path_buf(),
-        (None, None) => PathBuf::from("/"),
-    };
-    let folders = Folders {
-        certificates,
-        kubeconfigs,
-    };
+    let mut folders = Folders::of(certificates);
+    if let Some(folder) = &args.kubeconfig_dir {
+        folders.kubeconfigs = context.host_path(folder)?;
+    }
     let mut declared = layout.checked(&folders).map_err(|error| {
         let shown = CliError::new(error.code(), &error);
         match &args.layout {
@@ -132,6 +112,7 @@ fn declarations(
             end: None,
             key_type: None,
             given: true,
+            role: None,
         });
     }
     Ok(declared)

@@ -1,6 +1,7 @@
 //! This host, or the folder at `--root`, as a cluster of one.
 
 use crate::commands::fleet::document::SelectedHosts;
+use crate::commands::layout::Layouts;
 use crate::context::{Context, host_error};
 use crate::error::CliError;
 use kubepki_core::cluster_document::{ClusterHost, Reach};
@@ -21,15 +22,18 @@ pub fn this_one(context: &Context) -> Result<SelectedHosts, CliError> {
             ..Reach::default()
         },
     };
+    let hosts = vec![ClusterHost {
+        name,
+        reach,
+        becomes: None,
+        labels: BTreeMap::new(),
+        layout: None,
+    }];
     Ok(SelectedHosts {
         document: PathBuf::new(),
         cluster: None,
-        hosts: vec![ClusterHost {
-            name,
-            reach,
-            becomes: None,
-            labels: BTreeMap::new(),
-        }],
+        layouts: Layouts::of(context, &hosts)?,
+        hosts,
         roles: Vec::new(),
         max_parallel: 1,
         batch: None,
