@@ -16,6 +16,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod declared;
 mod kubeasz;
 mod kubespray;
 mod lost;
