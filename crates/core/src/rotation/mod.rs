@@ -13,6 +13,7 @@ pub mod picture;
 pub mod proof;
 pub mod root;
 pub mod script;
+pub mod successor;
 
 pub use api_change::ApiChange;
 pub use phase::{Phase, Position};

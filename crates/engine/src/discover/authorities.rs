@@ -1,4 +1,5 @@
-//! Certification authorities: the bundles that flags name, then kubeadm's three and what is declared.
+//! Certification authorities: the bundles that flags name, then kubeadm's three and what is declared;
+//! last what a rotation has put beside them.
 
 use super::Scene;
 use super::reader::{Read, Reader};
@@ -6,7 +7,8 @@ use kubepki_core::layouts::KUBEADM;
 use kubepki_core::layouts::component_files::{AUTHORITY_KEY_PAIRS, TRUST_BUNDLES};
 use kubepki_core::layouts::declared::authority_of;
 use kubepki_core::model::role::AuthorityName;
-use kubepki_core::model::{Authority, KeyState, UsedBy};
+use kubepki_core::model::{Authority, KeyState, Role, UsedBy};
+use kubepki_core::rotation::successor;
 use kubepki_keys::public_half;
 use kubepki_sealed::danger;
 use kubepki_x509::{Certificate, pem};
@@ -66,10 +68,14 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>) -> Vec<Authority>
     }
     let mut authorities: Vec<Authority> =
         named.into_iter().map(|named| read(reader, named)).collect();
+    let beside = of_rotations(reader, &authorities);
+    authorities.extend(beside);
     // The one that can issue gets the authority's name; copies of it go by their paths.
     authorities.sort_by_key(|authority| {
         let issues = authority.key.public_key().is_some();
-        (authority.role, !issues, authority.used_by.is_empty())
+        let is_signer = successor::is_signer(&authority.certificate_path);
+        let is_unused = authority.used_by.is_empty();
+        (authority.role, is_signer, !issues, is_unused)
     });
     let mut names: Vec<String> = Vec::new();
     for authority in &mut authorities {
@@ -110,6 +116,45 @@ fn add(
     }
     entry.key = entry.key.take().or(key);
     entry.used_by.extend(used_by);
+}
+
+/// What a rotation has put beside an authority: its successor, and a signing certificate that nobody
+/// names (any more). They belong to no role: nobody is expected to be signed by them.
+fn of_rotations(reader: &mut Reader<'_>, authorities: &[Authority]) -> Vec<Authority> {
+    let mut found: Vec<Authority> = Vec::new();
+    for authority in authorities {
+        let path = &authority.certificate_path;
+        if successor::is_of_a_rotation(path) {
+            continue;
+        }
+        let next_key = authority.key_path.as_deref().map(successor::successor);
+        let beside = [
+            (successor::successor(path), next_key),
+            (successor::signer(path), authority.key_path.clone()),
+        ];
+        for (certificate, key) in beside {
+            let known = authorities.iter().chain(&found);
+            let is_known = known
+                .map(|other| &other.certificate_path)
+                .any(|other| *other == certificate);
+            if is_known || reader.symlink_metadata(&certificate).is_none() {
+                continue;
+            }
+            let mut next = read(
+                reader,
+                Named {
+                    authorities: Vec::new(),
+                    certificate,
+                    key,
+                    used_by: Vec::new(),
+                },
+            );
+            next.role = Role::Other;
+            next.name = next.certificate_path.display().to_string();
+            found.push(next);
+        }
+    }
+    found
 }
 
 /// The certificates of a bundle, or what stands in the way.

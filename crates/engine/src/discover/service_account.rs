@@ -1,4 +1,5 @@
-//! Service-account keys: what flags name, then kubeadm's `sa.key` and `sa.pub` and what is declared.
+//! Service-account keys: what flags name, then kubeadm's `sa.key` and `sa.pub` and what is declared;
+//! last the successors beside them.
 
 use super::Scene;
 use super::authorities::key_state;
@@ -7,6 +8,7 @@ use super::vendors;
 use kubepki_core::layouts::KUBEADM;
 use kubepki_core::layouts::component_files::SERVICE_ACCOUNT_KEYS;
 use kubepki_core::model::{KeyState, ServiceAccountKey, ServiceAccountKeyContents, UsedBy};
+use kubepki_core::rotation::successor;
 use kubepki_sealed::{Sealed, danger};
 use kubepki_x509::{PublicKey, pem};
 use std::path::{Path, PathBuf};
@@ -61,6 +63,16 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>) -> Vec<ServiceAcc
             .iter()
             .any(|(other, _)| reader.real_path(other) == real_path);
         if !known {
+            files.push((path, Vec::new()));
+        }
+    }
+    let successors: Vec<PathBuf> = files
+        .iter()
+        .map(|(path, _)| successor::successor(path))
+        .filter(|path| reader.symlink_metadata(path).is_some())
+        .collect();
+    for path in successors {
+        if !files.iter().any(|(other, _)| *other == path) {
             files.push((path, Vec::new()));
         }
     }
