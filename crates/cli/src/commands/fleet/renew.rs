@@ -11,12 +11,14 @@ use crate::commands::{plan_view, wiring};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
+use kubepki_core::cluster_document::BatchSize;
 use kubepki_core::plan::{ClusterOptions, ClusterPlan, HostView, plan_cluster_renewal};
 
-/// Workers that are renewed at once, when nobody says otherwise: as many as Kubernetes replaces of a
-/// DaemonSet by default, a tenth.
-const WORKERS: kubepki_core::cluster_document::BatchSize =
-    kubepki_core::cluster_document::BatchSize::Percent(10);
+/// Workers that are renewed at once, when nobody says otherwise: a tenth of the hosts, so that those of a
+/// small cluster take turns. A kubelet that has restarted takes every pod with a readiness probe for not
+/// Ready until it has probed it anew, up to a period of the probe later; were it all workers' at once, no
+/// replica of a Service would be left.
+const WORKERS: BatchSize = BatchSize::Percent(10);
 
 /// Renews certificates of the selected hosts.
 pub fn run(
