@@ -216,8 +216,16 @@ impl Gate {
     }
 }
 
+/// Whether a stage that does nothing is there for its gate: something is to be proved before others
+/// rely on it. Readiness is asked wherever something is restarted.
+fn is_asked_alone(gate: &Gate) -> bool {
+    gate.parts()
+        .iter()
+        .any(|part| matches!(part, Gate::Proved { .. }))
+}
+
 impl ClusterPlan {
-    /// A plan of these stages; empty ones are left out.
+    /// A plan of these stages; those that neither do nor ask anything are left out.
     pub fn new(
         verb: &str,
         created_at: Timestamp,
@@ -232,7 +240,7 @@ impl ClusterPlan {
             created_at,
             stages: stages
                 .into_iter()
-                .filter(|stage| !stage.steps.is_empty())
+                .filter(|stage| !stage.steps.is_empty() || is_asked_alone(&stage.gate))
                 .collect(),
             notices,
         }

@@ -10,6 +10,7 @@
 pub mod api_change;
 pub mod phase;
 pub mod picture;
+pub mod plan;
 pub mod proof;
 pub mod root;
 pub mod script;
@@ -18,8 +19,9 @@ pub mod successor;
 pub use api_change::ApiChange;
 pub use phase::{Phase, Position};
 pub use picture::{
-    Generation, Holds, HostFacts, Leaders, Picture, PlaceState, Purpose, RootPicture,
+    Generation, Holds, HostFacts, Keeper, Leaders, Picture, PlaceState, Purpose, Reader, RootPicture,
 };
+pub use plan::RotationRequest;
 pub use proof::{ProbeTarget, Proof, TargetKind};
 pub use root::Root;
 pub use script::{Action, Await, Round, Script, Turn};

@@ -38,6 +38,14 @@ pub struct RootPicture {
     pub successor_keys: Vec<String>,
     /// Hosts that hold the private key of the root in its own place (`ca.key`, `sa.key`).
     pub signing_keys: Vec<String>,
+    /// Hosts on which files of the successor lie beside the root's own (`ca-next.crt`), or a signing file
+    /// that was split off (`ca-signer.crt`).
+    #[serde(default)]
+    pub leftovers: Vec<String>,
+    /// Hosts whose API server was started after every certificate of this root that is presented by
+    /// anybody was changed for the last time: no connection is kept there that began with an old one.
+    #[serde(default)]
+    pub settled: Vec<String>,
     /// Every place, once.
     pub places: Vec<PlaceState>,
     /// Where its rotation stands.
@@ -99,7 +107,30 @@ pub enum Holds {
     },
 }
 
-/// One place.
+/// Who changes a place.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keeper {
+    /// The rotation: a file of a host, a part of a kubeconfig, `cluster-info`, a webhook's bundle.
+    #[default]
+    Rotation,
+    /// kube-controller-manager, after its own `root-ca-file`: `kube-root-ca.crt` of every namespace and
+    /// `ca.crt` of ServiceAccount token Secrets. Waited for.
+    ControllerManager,
+    /// API servers, which only ever add: `extension-apiserver-authentication`. Waited for, and deleted at
+    /// the end so that it is made anew.
+    ApiServers,
+    /// A workload's containers, which read a mounted `ca.crt` or token only at their start: the place is
+    /// the Deployment, DaemonSet or StatefulSet itself. Restarted.
+    Workload,
+    /// Nobody whom the rotation commands: a copy that people have to change. They acknowledge it.
+    Outside,
+}
+
+/// One place. A place with two purposes (`ca.crt` by which kube-controller-manager also signs) is there
+/// once for each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceState {
@@ -107,6 +138,9 @@ pub struct PlaceState {
     pub place: Place,
     /// What for.
     pub purpose: Purpose,
+    /// Who changes it.
+    #[serde(default)]
+    pub kept_by: Keeper,
     /// What lies there.
     pub holds: Holds,
     /// Who reads it, by which flag.

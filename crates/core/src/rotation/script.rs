@@ -19,31 +19,37 @@ pub struct Script {
     pub notices: Vec<Notice>,
 }
 
-/// What several hosts do, each its turn.
+/// What several hosts do, each its turn. A round without turns only asks: what a phase that was left
+/// unfinished waited for is asked again before the next phase relies on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Round {
     /// The phase that it belongs to.
     pub phase: Phase,
-    /// Stable kebab-case name, unique in a script, e.g. `trust-both-control-planes`.
+    /// Stable kebab-case name, unique in a script, e.g. `trust-both-controllers`.
     pub name: String,
     /// What it does and why it comes here: one plain sentence.
     pub reason: String,
-    /// In this order where the pace is not `together`.
+    /// In this order where the pace is not `together`. A host has at most one turn in a round.
     pub turns: Vec<Turn>,
     /// How many hosts at once.
     pub pace: Pace,
     /// What must be so of the hosts that had their turn, before the next turns.
     pub between: Vec<Await>,
-    /// What must be so before the next round.
+    /// What must be so before the next round, in this order.
     pub awaits: Vec<Await>,
     /// About how long it takes, waiting included.
     pub estimate_seconds: u32,
 }
 
-/// What one host does, in one go: files are changed together (atomic, journaled), then components take
-/// them up in the order of the `Restart`s. Between the first byte and the last restart every mixture of
-/// old and new may be seen by others.
+/// What one host does, in one go. Actions that change files ([`Action::changes_files`]) come first and
+/// are done together (atomic, journaled; issued from what lies there when the turn begins); then
+/// components take them up in the order of the [`Action::Restart`]s. Between the first byte and the last
+/// restart every mixture of old and new may be seen by others, and each process may have read or not
+/// read whatever it re-reads by itself.
+///
+/// Actions on the API or on etcd, halts and starts never share a turn with changes of files, except
+/// [`Action::YieldEtcdLeadership`], which comes before everything else of its turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Turn {
@@ -63,7 +69,7 @@ pub struct Turn {
 pub enum Action {
     /// A snapshot of etcd is taken on this host and checked.
     SnapshotEtcd,
-    /// The successor is made here, beside the old one.
+    /// The successor is made here, beside the old one; where the user gave one, it is put there.
     MakeSuccessor {
         /// Of which root.
         root: Root,
@@ -72,22 +78,27 @@ pub enum Action {
     ReceiveSuccessor {
         /// Of which root.
         root: Root,
-        /// The host that made it.
+        /// The host that has it.
         from: String,
     },
-    /// A place of this host, or of the API, comes to trust this.
+    /// A place of this host, or of the API, comes to hold exactly this. A place of the API is changed
+    /// from this host. Where [`Action::InstallSuccessor`] of the same turn writes the same file, this one
+    /// says what it holds in the end.
     WriteTrust {
         /// Of which root.
         root: Root,
         /// Where.
         place: Place,
-        /// What it holds afterwards.
+        /// What it holds afterwards: `oldNew` or `new`.
         holds: Holds,
     },
-    /// kube-controller-manager gets a signing file of its own, with exactly one certificate, so that the
-    /// file it shared may hold two. Changes its manifest, hence restarts it.
+    /// kube-controller-manager gets a signing file of its own, with exactly one certificate: the one that
+    /// signed until now (after [`Action::InstallSuccessor`] of the same turn, the new one); so that the
+    /// file it shared may hold two. Changes the flags of its manifest or unit; taken up by the turn's
+    /// `Restart` of it, which is always there.
     SplitSigner,
-    /// kube-controller-manager signs with the CA file again. Changes its manifest, hence restarts it.
+    /// kube-controller-manager signs with the CA file again, which holds one certificate from this turn
+    /// on. Changes the flags; taken up by the turn's `Restart` of it, which is always there.
     JoinSigner,
     /// A certificate is issued from the successor: same subject, names and extensions, new key.
     Issue {
@@ -96,8 +107,10 @@ pub enum Action {
         /// The entry's name on this host.
         entry: String,
     },
-    /// The successor's key (and certificate, first in the bundle) takes the root's own place: whoever
-    /// signs with it signs from the new one.
+    /// The successor takes the root's own place on this host. For a CA: `ca.key` becomes the new key;
+    /// `ca.crt` holds both, the new one first (unless a `WriteTrust` of this turn says otherwise); a
+    /// signing file of kube-controller-manager's own holds exactly the new one. For service accounts:
+    /// `sa.key` becomes the new key, `sa.pub` stays. The successor's files beside it stay, too.
     InstallSuccessor {
         /// Of which root.
         root: Root,
@@ -106,10 +119,11 @@ pub enum Action {
     Restart {
         /// Which.
         component: ComponentKind,
-        /// Stopped before and started after it, in this order (the API server around its etcd member).
+        /// Stopped before and started after it, in this order (the API server around its etcd member):
+        /// they are restarted by it too.
         parks: Vec<ComponentKind>,
     },
-    /// An etcd member that does not lead, or no longer.
+    /// etcd's member on this host gives leadership to another, when it has it.
     YieldEtcdLeadership,
     /// An object that only ever grows is deleted; its owner makes it anew
     /// (`extension-apiserver-authentication`).
@@ -117,7 +131,8 @@ pub enum Action {
         /// The object.
         object: ObjectReference,
     },
-    /// Workloads whose containers started before their mounted trust held both are restarted.
+    /// Workloads whose containers started before their mounted trust held both (or, for service accounts,
+    /// before their tokens were signed by the new key) are restarted: those which the picture shows.
     RestartWorkloads {
         /// Because of this root.
         root: Root,
@@ -126,11 +141,50 @@ pub enum Action {
     AddTokenSecrets,
     /// Token Secrets that the old key signed are deleted.
     DropTokenSecrets,
-    /// The files of the successor beside the old one are removed, the old key with them.
+    /// The files of the successor beside the root's own are removed, as is a signing file that was split
+    /// off; for all roots but the service-account key nothing of the old key is left on the host then
+    /// but the backup of the run.
     RemoveSuccessorFiles {
         /// Of which root.
         root: Root,
     },
+    /// Components are stopped, in this order, until they are started (offline only). Static pods are
+    /// parked.
+    Halt {
+        /// Which.
+        components: Vec<ComponentKind>,
+    },
+    /// Components that were halted are started, in this order (offline only).
+    Start {
+        /// Which.
+        components: Vec<ComponentKind>,
+    },
+}
+
+impl Action {
+    /// Whether it is part of a host's plan: what else there is changes the API, asks etcd, or halts and
+    /// starts.
+    pub fn changes_files(&self) -> bool {
+        match self {
+            Self::MakeSuccessor { .. }
+            | Self::ReceiveSuccessor { .. }
+            | Self::SplitSigner
+            | Self::JoinSigner
+            | Self::Issue { .. }
+            | Self::InstallSuccessor { .. }
+            | Self::RemoveSuccessorFiles { .. } => true,
+            Self::WriteTrust { place, .. } => place.host().is_some(),
+            Self::Restart { .. }
+            | Self::SnapshotEtcd
+            | Self::YieldEtcdLeadership
+            | Self::Recreate { .. }
+            | Self::RestartWorkloads { .. }
+            | Self::AddTokenSecrets
+            | Self::DropTokenSecrets
+            | Self::Halt { .. }
+            | Self::Start { .. } => false,
+        }
+    }
 }
 
 /// What is waited for, by asking until it is so.

@@ -149,6 +149,14 @@ impl Campaign<'_> {
         let mut worked_on: Vec<&str> = Vec::new();
         let batches = batches(stage);
         let last = batches.len().saturating_sub(1);
+        let closed = |found| Stopped {
+            stage: stage.name.clone(),
+            code: "gate-closed",
+            reason: found,
+        };
+        if batches.is_empty() {
+            return self.pass(&stage.gate).map_err(closed);
+        }
         for (index, batch) in batches.iter().enumerate() {
             self.batch(stage, batch, ledger, account)?;
             worked_on.extend(batch.iter().map(|step| step.host()));
@@ -157,11 +165,7 @@ impl Campaign<'_> {
             } else {
                 self.so_far(&stage.gate, &worked_on)
             };
-            self.pass(&gate).map_err(|found| Stopped {
-                stage: stage.name.clone(),
-                code: "gate-closed",
-                reason: found,
-            })?;
+            self.pass(&gate).map_err(closed)?;
         }
         Ok(())
     }

@@ -1,0 +1,100 @@
+//! What the user wants rotated, and how.
+
+use crate::plan::{EndRule, StartRule};
+use crate::rotation::Root;
+use jiff::SignedDuration;
+use std::path::PathBuf;
+
+/// What the user wants.
+#[derive(Clone, Debug)]
+pub struct RotationRequest {
+    /// Which roots; those that the cluster has, for `all`.
+    pub roots: Vec<Root>,
+    /// Another type of key for the successor, e.g. `ecdsa:p256`; `None` keeps the old one's.
+    pub key_type: Option<String>,
+    /// Start of the new CA's validity.
+    pub start: StartRule,
+    /// End of the new CA's validity.
+    pub end: EndRule,
+    /// The new CA's common name; `None` for the old one's with the generation behind it
+    /// (`kubernetes@20261122T114500Z`).
+    pub subject: Option<String>,
+    /// A new CA that somebody else made, instead of one that is made here. Of one root only.
+    pub given: Option<GivenAuthority>,
+    /// What becomes of workloads that read their trust only at their start.
+    pub restart_workloads: RestartWorkloads,
+    /// Copies of the old generation that the rotation cannot change and that the user sees to: places as
+    /// the refusal spells them (`w1 /etc/cni/net.d/kubeconfig`, `Secret shop/db data[ca.crt]`). `*` for
+    /// all.
+    pub acknowledged: Vec<String>,
+    /// How many workers at once.
+    pub batch: u32,
+    /// One brute swap with everything down, instead of phases.
+    pub offline: bool,
+    /// What becomes of the old private key.
+    pub old_key: OldKey,
+}
+
+/// A new CA that somebody else made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenAuthority {
+    /// Which root's successor it is.
+    pub root: Root,
+    /// Its certificate, and intermediates' up to where its chain ends, PEM.
+    pub certificate_pem: String,
+    /// The host on which its key lies: its name in the cluster document.
+    pub key_host: String,
+    /// Where the key lies there.
+    pub key_path: PathBuf,
+}
+
+/// What becomes of workloads that read their trust only at their start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RestartWorkloads {
+    /// They are restarted, pod by pod as their own strategy and budgets allow.
+    #[default]
+    Auto,
+    /// They are named, and nothing new is presented to them before the user has restarted them.
+    List,
+    /// They are left alone: those that do not re-read lose the API server.
+    None,
+}
+
+/// What becomes of the old private key when nobody trusts it any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OldKey {
+    /// It is destroyed, on every host, with the backups that hold it.
+    #[default]
+    Destroyed,
+    /// It stays in the runs' backups on its hosts, readable to root alone.
+    Kept,
+}
+
+/// As kubeadm makes its authorities.
+const TEN_YEARS: SignedDuration = SignedDuration::from_hours(87_600);
+
+impl RotationRequest {
+    /// A plain rotation of these roots.
+    pub fn new(roots: impl IntoIterator<Item = Root>) -> Self {
+        Self {
+            roots: roots.into_iter().collect(),
+            key_type: None,
+            start: StartRule::default(),
+            end: EndRule::For(TEN_YEARS),
+            subject: None,
+            given: None,
+            restart_workloads: RestartWorkloads::default(),
+            acknowledged: Vec::new(),
+            batch: 10,
+            offline: false,
+            old_key: OldKey::default(),
+        }
+    }
+
+    /// Whether the user sees to this copy.
+    pub fn acknowledges(&self, copy: &str) -> bool {
+        self.acknowledged
+            .iter()
+            .any(|known| known == "*" || known == copy)
+    }
+}
