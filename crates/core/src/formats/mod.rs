@@ -5,6 +5,7 @@
 
 pub mod component_config;
 pub mod docker_container;
+pub mod flag_edit;
 pub mod flags;
 pub mod kubeconfig;
 pub mod kubeconfig_edit;
@@ -16,6 +17,7 @@ pub mod sni_key_pair;
 pub mod static_pod;
 mod static_pod_edit;
 pub mod unit_file;
+pub mod unit_file_edit;
 pub mod yaml;
 mod yaml_builder;
 mod yaml_compare;

@@ -42,6 +42,22 @@ pub(super) fn spelled_on_line(value: &str) -> Zeroizing<String> {
     }
 }
 
+/// One word of a command line as an item of a list: dashes at its beginning need no quotes, nor, on
+/// a line of its own, does a comma, a colon or an `@` inside of it.
+pub(super) fn spelled_word(word: &str, style: ScalarStyle, on_own_line: bool) -> Zeroizing<String> {
+    let bare = word.trim_start_matches('-');
+    let without = match on_own_line {
+        true => bare.replace([':', '@', ','], "_"),
+        false => bare.to_owned(),
+    };
+    match style {
+        ScalarStyle::Plain if bare != word && is_plain(&without) && !word.ends_with(':') => {
+            Zeroizing::new(word.to_owned())
+        }
+        _ => spelled(word, style),
+    }
+}
+
 /// In double quotes, as JSON has it, which YAML understands too.
 pub(super) fn double_quoted(value: &str) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(value.len() + 2));

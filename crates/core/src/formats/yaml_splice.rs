@@ -399,14 +399,14 @@ fn content_end(text: &str, mapping: NodeRef<'_>, entry: (&Node<'_>, &Node<'_>)) 
     }
 }
 
-fn line_start(text: &str, at: usize) -> usize {
+pub(super) fn line_start(text: &str, at: usize) -> usize {
     part(text, &(0..at))
         .rfind('\n')
         .map_or(0, |newline| newline + 1)
 }
 
 /// Where the line of `at` ends, before its line ending.
-fn line_end(text: &str, at: usize) -> usize {
+pub(super) fn line_end(text: &str, at: usize) -> usize {
     let rest = part(text, &(at..text.len()));
     let end = rest.find('\n').unwrap_or(rest.len());
     let end = if rest.get(..end).is_some_and(|line| line.ends_with('\r')) {
@@ -418,14 +418,14 @@ fn line_end(text: &str, at: usize) -> usize {
 }
 
 /// Where the line after that of `at` starts.
-fn next_line(text: &str, at: usize) -> usize {
+pub(super) fn next_line(text: &str, at: usize) -> usize {
     let rest = part(text, &(at..text.len()));
     rest.find('\n')
         .map_or(text.len(), |newline| at + newline + 1)
 }
 
 /// The line ending that is used around `at`.
-fn line_ending(text: &str, at: usize) -> &'static str {
+pub(super) fn line_ending(text: &str, at: usize) -> &'static str {
     let end = line_end(text, at);
     let near = part(text, &(end..text.len()));
     if near.starts_with("\r\n") || near.is_empty() && text.contains("\r\n") {
@@ -435,7 +435,7 @@ fn line_ending(text: &str, at: usize) -> &'static str {
     }
 }
 
-fn part<'t>(text: &'t str, range: &Range<usize>) -> &'t str {
+pub(super) fn part<'t>(text: &'t str, range: &Range<usize>) -> &'t str {
     text.get(range.clone()).unwrap_or_default()
 }
 
@@ -451,7 +451,7 @@ fn joined(parts: &[&str]) -> Zeroizing<String> {
 }
 
 /// Replaces ranges, given in order.
-fn spliced(text: &str, splices: &[(Range<usize>, Zeroizing<String>)]) -> Zeroizing<String> {
+pub(super) fn spliced(text: &str, splices: &[(Range<usize>, Zeroizing<String>)]) -> Zeroizing<String> {
     let mut parts = Vec::with_capacity(2 * splices.len() + 1);
     let mut done = 0;
     for (range, new) in splices {
