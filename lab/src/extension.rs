@@ -15,8 +15,6 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::host::Host;
-use crate::kubernetes::repository;
-use crate::tool::Tool;
 use crate::wait;
 
 /// The group of the aggregated API.
@@ -70,7 +68,7 @@ impl Cluster {
     /// Starts a server named `name` on a control plane, with a Service and Endpoints of that name.
     pub fn start_extension_server(&self, host: &str, name: &str) -> Result<ExtensionServer<'_>> {
         let host = self.host(host)?;
-        host.copy(&build()?, PROGRAM)?;
+        host.copy(&crate::build_example("extension_server")?, PROGRAM)?;
         self.apply(&json!({
             "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE },
         }))?;
@@ -381,16 +379,4 @@ impl ExtensionServer<'_> {
         ))?;
         Ok(())
     }
-}
-
-/// Builds the server, and answers where it is.
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let messages = Tool::new(cargo)
-        .words("build --quiet --package kubepki-lab --example extension_server")
-        .words("--message-format json")
-        .folder(repository())
-        .run()
-        .context("cannot build the server")?;
-    crate::built_executable(&messages).context("cargo built no extension_server")
 }

@@ -199,7 +199,7 @@ impl Host {
             .collect())
     }
 
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 

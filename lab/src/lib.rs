@@ -14,6 +14,7 @@ mod aged;
 mod balancer;
 mod bundle;
 mod cache;
+mod closed_loop;
 mod cluster;
 mod debian;
 mod docker;
@@ -40,6 +41,7 @@ mod workload;
 
 pub use age::Aftermath;
 pub use cache::{Cache, Stamp, hexadecimal};
+pub use closed_loop::{ClosedLoop, LOOP_NAMESPACE, Record};
 pub use cluster::{Cluster, Shape};
 pub use debian::is_root;
 pub use etcd_objects::EtcdObjects;
@@ -77,6 +79,18 @@ pub fn build_kubepki() -> Result<PathBuf> {
         .run()
         .context("cannot build kubepki")?;
     built_executable(&messages).context("cargo built no program in the package kubepki")
+}
+
+/// Builds an example of this package, and answers where it is.
+fn build_example(name: &str) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let messages = Tool::new(cargo)
+        .words("build --quiet --package kubepki-lab --message-format json --example")
+        .arg(name)
+        .folder(repository())
+        .run()
+        .with_context(|| format!("cannot build {name}"))?;
+    built_executable(&messages).with_context(|| format!("cargo built no {name}"))
 }
 
 /// The last program that cargo's messages name.

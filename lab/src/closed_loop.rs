@@ -1,0 +1,306 @@
+//! Clients of a cluster that never stop asking while something is done to it: three at the load
+//! balancer, one in a pod with its ServiceAccount's token, and one of etcd.
+//!
+//! The program is the example `closed_loop_client` of this package. What it writes down is read when
+//! all is over; a request that failed is told with its time and the server's words.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use crate::cluster::Cluster;
+use crate::image::{self, ImageFile};
+use crate::wait;
+
+/// Where the pod is.
+pub const LOOP_NAMESPACE: &str = "closed-loop";
+
+const IMAGE: &str = "lab.kubepki.dev/closed-loop-client:1";
+const POD_FOLDER: &str = "/root/closed-loop";
+
+/// What the program needs beside itself, from a host's own files.
+const LIBRARIES: [&str; 4] = [
+    "/lib/x86_64-linux-gnu/libc.so.6",
+    "/lib/x86_64-linux-gnu/libm.so.6",
+    "/lib/x86_64-linux-gnu/libgcc_s.so.1",
+    "/lib64/ld-linux-x86-64.so.2",
+];
+
+/// What one client saw.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// `get`, `write`, `watch`, `etcd`, `pod`.
+    pub client: String,
+    /// How many requests were answered as they should be.
+    pub good: usize,
+    /// How many of them after a dead connection had been replaced.
+    pub again: usize,
+    /// The others: when (seconds since 1970), and what was said.
+    pub failed: Vec<(f64, String)>,
+}
+
+impl Record {
+    /// Requests that failed, without watches that were cut.
+    pub fn refused(&self) -> impl Iterator<Item = &(f64, String)> {
+        self.failed
+            .iter()
+            .filter(|(_, why)| !why.starts_with("broken"))
+    }
+
+    /// Watches that ended before their time.
+    pub fn broken_watches(&self) -> usize {
+        self.failed.len() - self.refused().count()
+    }
+}
+
+/// Clients at work. Dropping it ends them.
+pub struct ClosedLoop {
+    folder: PathBuf,
+    pod_folder: PathBuf,
+    children: Vec<Child>,
+}
+
+impl ClosedLoop {
+    /// Starts all five, and returns when each had its first good answer.
+    pub fn start(cluster: &Cluster) -> Result<Self> {
+        let program = crate::build_example("closed_loop_client")?;
+        let folder = cluster.folder().join("closed-loop");
+        let _ = std::fs::remove_dir_all(&folder);
+        fs_err::create_dir_all(&folder)?;
+        let pod_host = cluster.hosts()?.pop().context("the lab has no host")?;
+        let pod_folder = pod_host.path(POD_FOLDER);
+        let _ = std::fs::remove_dir_all(&pod_folder);
+        fs_err::create_dir_all(&pod_folder)?;
+        let mut clients = ClosedLoop {
+            folder,
+            pod_folder,
+            children: Vec::new(),
+        };
+        let first = cluster.host("cp1")?;
+        let kubeconfig = first.path("/etc/kubernetes/admin.conf");
+        start_pod(cluster, pod_host.name(), &program)?;
+        for job in ["get", "write", "watch"] {
+            clients.begin(&program, job, &cluster.endpoint()?, |command| {
+                command.arg("--kubeconfig").arg(&kubeconfig);
+            })?;
+        }
+        let members = cluster.hosts()?;
+        let members: Vec<String> = members
+            .iter()
+            .filter(|host| host.name().starts_with("cp"))
+            .map(|host| format!("{}:2379", host.address()))
+            .collect();
+        let etcd = first.path("/etc/kubernetes/pki/etcd");
+        clients.begin(&program, "etcd", &members.join(","), |command| {
+            command.arg("--ca").arg(etcd.join("ca.crt"));
+            command
+                .arg("--certificate")
+                .arg(etcd.join("healthcheck-client.crt"));
+            command
+                .arg("--key")
+                .arg(etcd.join("healthcheck-client.key"));
+        })?;
+        wait::until(
+            "every client's first answers",
+            Duration::from_secs(60),
+            || {
+                let records = clients.records()?;
+                Ok(records.len() == 5 && records.iter().all(|record| record.good > 0))
+            },
+        )?;
+        Ok(clients)
+    }
+
+    fn begin(
+        &mut self,
+        program: &Path,
+        job: &str,
+        servers: &str,
+        credentials: impl FnOnce(&mut Command),
+    ) -> Result<()> {
+        let mut command = Command::new(program);
+        command
+            .args(["--do", job, "--server", servers, "--namespace"])
+            .arg(LOOP_NAMESPACE)
+            .arg("--journal")
+            .arg(self.folder.join(job))
+            .arg("--stop")
+            .arg(self.folder.join("stop"))
+            .stdin(Stdio::null());
+        credentials(&mut command);
+        self.children.push(command.spawn()?);
+        Ok(())
+    }
+
+    /// What each has seen so far.
+    pub fn records(&self) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        let jobs = ["get", "write", "watch", "etcd"];
+        let files = jobs.map(|job| (job, self.folder.join(job)));
+        for (client, file) in files
+            .into_iter()
+            .chain([("pod", self.pod_folder.join("log"))])
+        {
+            let Ok(text) = std::fs::read_to_string(file) else {
+                continue;
+            };
+            records.push(read(client, &text)?);
+        }
+        Ok(records)
+    }
+
+    /// Ends them, and tells what each saw.
+    pub fn finish(mut self, cluster: &Cluster) -> Result<Vec<Record>> {
+        fs_err::write(self.folder.join("stop"), "")?;
+        fs_err::write(self.pod_folder.join("stop"), "")?;
+        for mut child in self.children.drain(..) {
+            if !child.wait()?.success() {
+                bail!("a client ended with an error");
+            }
+        }
+        let records = self.records()?;
+        cluster.kubectl(["delete", "namespace", LOOP_NAMESPACE, "--wait=false"])?;
+        Ok(records)
+    }
+}
+
+impl Drop for ClosedLoop {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn read(client: &str, text: &str) -> Result<Record> {
+    let mut record = Record {
+        client: client.to_owned(),
+        ..Record::default()
+    };
+    // the last line may be half written
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    for line in whole.lines() {
+        let mut words = line.splitn(4, ' ');
+        let (at, _, outcome) = (words.next(), words.next(), words.next());
+        match outcome.context("an odd line of a client")? {
+            "ok" => record.good += 1,
+            "again" => {
+                record.good += 1;
+                record.again += 1;
+            }
+            _ => {
+                let at = at.context("a line without time")?.parse()?;
+                let why = words.next().unwrap_or_default().to_owned();
+                record.failed.push((at, why));
+            }
+        }
+    }
+    Ok(record)
+}
+
+/// A Deployment of one, replaced before the old one ends, on the network of its host (the lab routes no
+/// Service): it reads its CA certificates when it starts, and never again.
+fn start_pod(cluster: &Cluster, host_name: &str, program: &Path) -> Result<()> {
+    let host = cluster.host(host_name)?;
+    let archive = host.folder().join("closed-loop.tar");
+    let mut files = vec![ImageFile {
+        target: "/closed_loop_client",
+        source: program.to_owned(),
+    }];
+    files.extend(LIBRARIES.map(|target| ImageFile {
+        target,
+        source: host.path(target),
+    }));
+    image::write(&archive, IMAGE, &files)?;
+    host.copy(&archive, "/root/closed-loop.tar")?;
+    host.shell(
+        "ctr --namespace k8s.io images import /root/closed-loop.tar; rm /root/closed-loop.tar",
+    )
+    .context("cannot import the client's image")?;
+    fs_err::remove_file(archive)?;
+    let account = "/var/run/secrets/kubernetes.io/serviceaccount";
+    let arguments = [
+        "--do".to_owned(),
+        "get".to_owned(),
+        "--server".to_owned(),
+        cluster.endpoint()?,
+        "--namespace".to_owned(),
+        LOOP_NAMESPACE.to_owned(),
+        "--ca".to_owned(),
+        format!("{account}/ca.crt"),
+        "--token".to_owned(),
+        format!("{account}/token"),
+        "--trust-at-start".to_owned(),
+        "yes".to_owned(),
+        "--journal".to_owned(),
+        "/journal/log".to_owned(),
+        "--stop".to_owned(),
+        "/journal/stop".to_owned(),
+    ];
+    let labels = json!({ "app": "closed-loop" });
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": [
+        { "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": LOOP_NAMESPACE } },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": { "name": "closed-loop" },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view" },
+            "subjects": [{ "kind": "ServiceAccount", "name": "default", "namespace": LOOP_NAMESPACE }],
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": { "name": "closed-loop", "namespace": LOOP_NAMESPACE },
+            "spec": {
+                "replicas": 1,
+                "selector": { "matchLabels": labels },
+                "strategy": { "rollingUpdate": { "maxUnavailable": 0, "maxSurge": 1 } },
+                "template": {
+                    "metadata": { "labels": labels },
+                    "spec": {
+                        "hostNetwork": true,
+                        "nodeSelector": { "kubernetes.io/hostname": host_name },
+                        "tolerations": [{ "operator": "Exists" }],
+                        "terminationGracePeriodSeconds": 1,
+                        "containers": [{
+                            "name": "client",
+                            "image": IMAGE,
+                            "imagePullPolicy": "Never",
+                            "args": arguments,
+                            "volumeMounts": [{ "name": "journal", "mountPath": "/journal" }],
+                        }],
+                        "volumes": [{ "name": "journal", "hostPath": { "path": POD_FOLDER } }],
+                    },
+                },
+            },
+        },
+    ] });
+    let first = cluster.host("cp1")?;
+    let file = "/root/closed-loop.json";
+    fs_err::write(first.path(file), list.to_string())?;
+    let applied = cluster.kubectl(["apply", "-f", file])?;
+    if !applied.success() {
+        bail!("cannot make the client's pod: {}", applied.stderr);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_is_read_without_its_last_half_line() {
+        let text = "1.0 get ok\n2.0 get again\n3.5 get failed HTTP 401 Unauthorized\n\
+                    4.0 watch failed broken: ended early\n5.0 ge";
+        let record = read("get", text).unwrap();
+        assert_eq!((record.good, record.again), (2, 1));
+        assert_eq!(record.refused().count(), 1);
+        assert_eq!(record.broken_watches(), 1);
+        assert_eq!(record.failed[0], (3.5, "HTTP 401 Unauthorized".to_owned()));
+    }
+}

@@ -1,0 +1,197 @@
+//! What "it is over" means: the old roots are nowhere, who holds a certificate of theirs is refused,
+//! kubeadm finds its cluster as it likes it, and everything works.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kubepki_lab::{Host, WORKLOAD_NAMESPACE, together, until};
+
+use crate::roots::{Before, body};
+use crate::{Field, succeeded};
+
+/// Where a copy may lie on a host; kubepki's own folder holds the saved files and is no copy in use.
+const FOLDERS: [&str; 5] = [
+    "/etc/kubernetes",
+    "/etc/cni",
+    "/var/lib/kubelet/pki",
+    "/root",
+    "/home",
+];
+
+/// Files of every host, and every value in etcd.
+pub fn the_old_is_known_nowhere(field: &Field<'_>, before: &Before, root: &str) -> Result<()> {
+    let old = before.of_root(root);
+    for host in &field.hosts {
+        for folder in FOLDERS {
+            let mut found = BTreeSet::new();
+            search(&host.path(folder), &old, &mut found)?;
+            ensure!(
+                found.is_empty(),
+                "{}: an old root lies in {found:?}",
+                host.name()
+            );
+        }
+    }
+    let first = field.control_planes.first().context("no control plane")?;
+    first.shell(
+        "cd /etc/kubernetes/pki/etcd; ETCDCTL_API=3 etcdctl --cacert ca.crt \
+         --cert healthcheck-client.crt --key healthcheck-client.key get /registry/ --prefix -w json \
+         >/root/etcd-values.json",
+    )?;
+    let file = first.path("/root/etcd-values.json");
+    let values: serde_json::Value = serde_json::from_slice(&fs_err::read(&file)?)?;
+    fs_err::remove_file(file)?;
+    for entry in values["kvs"].as_array().context("etcd is empty")? {
+        let field = |name: &str| -> Result<Vec<u8>> {
+            Ok(STANDARD.decode(entry[name].as_str().unwrap_or_default())?)
+        };
+        if holds(&field("value")?, &old) {
+            bail!(
+                "an old root lies in etcd at {}",
+                String::from_utf8_lossy(&field("key")?)
+            );
+        }
+    }
+    the_old_administrator_is_refused(field, root)
+}
+
+fn search(folder: &std::path::Path, old: &[&str], found: &mut BTreeSet<String>) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let kind = path.symlink_metadata()?;
+        if kind.is_dir() {
+            search(&path, old, found)?;
+        } else if kind.is_file() && kind.len() < 4 << 20 && holds(&fs_err::read(&path)?, old) {
+            found.insert(path.display().to_string());
+        }
+    }
+    Ok(())
+}
+
+/// Whether one of the bodies is there: as PEM of any width, or inside base64 of a PEM.
+fn holds(bytes: &[u8], bodies: &[&str]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let plain: String = text.split_whitespace().collect();
+    let mut texts = vec![plain];
+    for word in text.split(|letter: char| letter.is_whitespace() || letter == '"') {
+        if word.len() > 400
+            && let Ok(inner) = STANDARD.decode(word)
+        {
+            texts.push(String::from_utf8_lossy(&inner).split_whitespace().collect());
+        }
+    }
+    bodies
+        .iter()
+        .any(|body| texts.iter().any(|text| text.contains(body)))
+}
+
+fn the_old_administrator_is_refused(field: &Field<'_>, root: &str) -> Result<()> {
+    if !["all", "kubernetes-ca"].contains(&root) {
+        return Ok(());
+    }
+    let first = field.control_planes.first().context("no control plane")?;
+    let kubeconfig = fs_err::read_to_string(first.folder().join("before/admin.conf"))?;
+    for (name, key) in [
+        ("crt", "client-certificate-data"),
+        ("key", "client-key-data"),
+    ] {
+        let value = kubeconfig
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "))
+            .context("an odd admin.conf")?;
+        fs_err::write(
+            first.path(format!("/root/old.{name}")),
+            STANDARD.decode(value)?,
+        )?;
+    }
+    for host in &field.hosts {
+        let ports: &[u16] = match host.name().starts_with("cp") {
+            true => &[6443, 10250],
+            false => &[10250],
+        };
+        for port in ports {
+            let status = first.shell(&format!(
+                "curl --silent --insecure --output /dev/null --write-out '%{{http_code}}' \
+                 --cert /root/old.crt --key /root/old.key https://{}:{port}/pods || true",
+                host.address()
+            ))?;
+            ensure!(
+                status == "401",
+                "{} answers {status} to the old administrator at port {port}",
+                host.name()
+            );
+        }
+    }
+    first.shell("rm -f /root/old.crt /root/old.key").map(drop)
+}
+
+/// Its own commands find what they expect, and would change nothing.
+pub fn kubeadm_is_content(field: &Field<'_>) -> Result<()> {
+    together(&field.control_planes, |host: &Host| {
+        let check = host.exec(["kubeadm", "certs", "check-expiration"])?;
+        succeeded(&check)?;
+        for file in ["ca.crt", "etcd/ca.crt", "front-proxy-ca.crt"] {
+            let text = fs_err::read_to_string(host.path(format!("/etc/kubernetes/pki/{file}")))?;
+            ensure!(
+                text.matches("BEGIN CERTIFICATE").count() == 1,
+                "{file} of {} holds more than one",
+                host.name()
+            );
+            let key = file.replace(".crt", ".key");
+            let apart = host.shell(&format!(
+                "cd /etc/kubernetes/pki; [ \"$(openssl x509 -in {file} -noout -pubkey)\" = \
+                 \"$(openssl pkey -in {key} -pubout)\" ] || echo apart"
+            ))?;
+            ensure!(
+                apart.is_empty(),
+                "{file} and its key differ on {}",
+                host.name()
+            );
+        }
+        let left = host.shell(
+            "find /etc/kubernetes -name '*-next*' -o -name '*-signer*' -o -name '.*kubepki*'; \
+             grep -l -e ca-signer -e kubepki /etc/kubernetes/manifests/* || true",
+        )?;
+        ensure!(left.is_empty(), "left on {}: {left}", host.name());
+        Ok(())
+    })?;
+    let mut known = BTreeSet::new();
+    for host in &field.hosts {
+        let text = fs_err::read_to_string(host.path("/etc/kubernetes/pki/ca.crt"))?;
+        known.insert(body(&text));
+    }
+    ensure!(known.len() == 1, "hosts have {} different CAs", known.len());
+    Ok(())
+}
+
+/// Nodes, logs and commands, a new object, and a doctor that has nothing to say.
+pub fn everything_works(field: &Field<'_>) -> Result<()> {
+    for host in &field.hosts {
+        field.cluster.wait_until_ready(host.name())?;
+        let name = host.name();
+        until("logs and commands", Duration::from_secs(30), || {
+            let logs = field
+                .cluster
+                .kubectl(["logs", "-n", WORKLOAD_NAMESPACE, name])?;
+            let echo = [
+                "exec",
+                "-n",
+                WORKLOAD_NAMESPACE,
+                name,
+                "--",
+                "/usr/bin/dash",
+                "-c",
+                "echo heard",
+            ];
+            let answer = field.cluster.kubectl(echo)?;
+            Ok(logs.success() && answer.stdout.trim() == "heard")
+        })?;
+    }
+    succeeded(&field.access.kubepki(&["doctor"])?)
+}

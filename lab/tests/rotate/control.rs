@@ -1,0 +1,62 @@
+//! The control run: as many plain restarts as a rotation of everything makes, in the same good order,
+//! with nothing changed. What fails there fails without any rotation.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use kubepki_lab::{ClosedLoop, Host, until};
+
+use crate::{Field, told};
+
+/// Rounds of the API servers, and of etcd.
+const ROUNDS: [&[&str]; 3] = [
+    &["etcd", "kube-apiserver"],
+    &["kube-apiserver"],
+    &["etcd", "kube-apiserver"],
+];
+
+/// Restarts everything, one host after the other; how many requests failed.
+pub fn restarts(field: &Field<'_>) -> Result<usize> {
+    let clients = ClosedLoop::start(field.cluster)?;
+    for (number, components) in ROUNDS.iter().enumerate() {
+        for host in &field.control_planes {
+            for component in *components {
+                restart(host, component, number)?;
+            }
+        }
+    }
+    let records = clients.finish(field.cluster)?;
+    println!("--- control run: three rounds of plain restarts");
+    Ok(told(&records))
+}
+
+/// By an annotation in the manifest, as the kubelet takes up any change.
+fn restart(host: &Host, component: &str, number: usize) -> Result<()> {
+    let process = format!("pgrep --newest --full '^{component} '");
+    let before = host.shell(&process)?;
+    let file = format!("/etc/kubernetes/manifests/{component}.yaml");
+    host.shell(&format!(
+        "sed '/control-run/d; s/^  labels:/  labels:\\n    control-run: \"{number}\"/' {file} \
+         >/etc/kubernetes/.control-run && mv /etc/kubernetes/.control-run {file}"
+    ))?;
+    until(component, Duration::from_secs(120), || {
+        let now = host.exec(["sh", "-c", &process])?;
+        Ok(now.success() && !now.stdout.trim().is_empty() && now.stdout != before)
+    })?;
+    let healthy = match component {
+        "etcd" => "ETCDCTL_API=3 etcdctl --cacert /etc/kubernetes/pki/etcd/ca.crt \
+                   --cert /etc/kubernetes/pki/etcd/healthcheck-client.crt \
+                   --key /etc/kubernetes/pki/etcd/healthcheck-client.key endpoint health"
+            .to_owned(),
+        _ => format!(
+            "curl --silent --fail --output /dev/null --cacert /etc/kubernetes/pki/ca.crt \
+             https://{}:6443/readyz",
+            host.address()
+        ),
+    };
+    until(component, Duration::from_secs(120), || {
+        Ok(host.exec(["sh", "-c", &healthy])?.success())
+    })?;
+    ensure!(!before.is_empty(), "{component} did not run");
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! A cluster of three control planes and two workers gets new roots of trust while five clients never
+//! stop asking: no request may fail, and in the end nobody knows the old roots any more.
+//!
+//! `KUBEPKI_LAB_USE=NAME` takes a lab that is up (`cargo xtask lab --name NAME up 3 2`),
+//! `KUBEPKI_ROTATE=ROOT,…` rotates these roots one after the other, `KUBEPKI_ROTATE_CONTROL=yes` first
+//! makes a control run: as many plain restarts of API servers and etcd members, by their manifests, as
+//! a rotation of everything makes.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "what was seen is shown when the test fails"
+)]
+
+mod afterwards;
+mod control;
+mod roots;
+
+use std::time::Instant;
+
+use anyhow::{Result, bail, ensure};
+use kubepki_lab::{Cache, ClosedLoop, Cluster, Host, Lab, Output, Record, SshAccess};
+
+use crate::roots::Before;
+
+/// What is rotated when nobody says otherwise.
+const ROTATED: &str = "all";
+
+/// The cluster, and the operator's way to it.
+pub struct Field<'cluster> {
+    pub cluster: &'cluster Cluster,
+    pub access: SshAccess,
+    pub hosts: Vec<Host>,
+    pub control_planes: Vec<Host>,
+}
+
+#[test]
+#[ignore = "needs root and the lab: cargo xtask test --tier lab"]
+fn a_cluster_gets_new_roots_and_no_request_fails() -> Result<()> {
+    let kept;
+    let made;
+    let cluster: &Cluster = match std::env::var("KUBEPKI_LAB_USE") {
+        Ok(name) => {
+            kept = Cluster::named(&Cache::open()?, &name)?;
+            &kept
+        }
+        Err(_) => {
+            made = Lab::up(3, 2)?;
+            &made
+        }
+    };
+    let hosts = cluster.hosts()?;
+    let mut control_planes = hosts.clone();
+    control_planes.retain(|host| host.name().starts_with("cp"));
+    let field = Field {
+        cluster,
+        access: cluster.ssh_access()?,
+        hosts,
+        control_planes,
+    };
+    for host in &field.hosts {
+        cluster.wait_until_ready(host.name())?;
+    }
+    cluster.start_workload()?;
+    let allowed = match std::env::var_os("KUBEPKI_ROTATE_CONTROL") {
+        Some(_) => control::restarts(&field)?,
+        None => 0,
+    };
+    let asked = std::env::var("KUBEPKI_ROTATE").unwrap_or_else(|_| ROTATED.to_owned());
+    for root in asked.split(',') {
+        rotate(&field, root, allowed)?;
+    }
+    Ok(())
+}
+
+fn rotate(field: &Field<'_>, root: &str, allowed: usize) -> Result<()> {
+    let before = Before::of(field)?;
+    let clients = ClosedLoop::start(field.cluster)?;
+    let start = Instant::now();
+    let rotated =
+        field
+            .access
+            .kubepki(&["--yes", "rotate", root, "run", "--acknowledge", "all"])?;
+    println!(
+        "{}{}\n--- {root} rotated in {:.0} s",
+        rotated.stdout,
+        rotated.stderr,
+        start.elapsed().as_secs_f64()
+    );
+    let records = clients.finish(field.cluster)?;
+    succeeded(&rotated)?;
+    let failed = told(&records);
+    ensure!(
+        failed <= allowed,
+        "{failed} requests failed; {allowed} did in the control run"
+    );
+    afterwards::the_old_is_known_nowhere(field, &before, root)?;
+    afterwards::kubeadm_is_content(field)?;
+    afterwards::everything_works(field)
+}
+
+/// Prints what the clients saw; how many requests failed, watches aside.
+pub fn told(records: &[Record]) -> usize {
+    let mut failed = 0;
+    for record in records {
+        println!(
+            "  {:5} {} answered ({} after a new connection), {} refused, {} watches broken",
+            record.client,
+            record.good,
+            record.again,
+            record.refused().count(),
+            record.broken_watches()
+        );
+        for (at, why) in record.failed.iter().take(12) {
+            println!("        {at:.1} {why}");
+        }
+        failed += record.refused().count();
+    }
+    failed
+}
+
+/// Fails with what a program said.
+pub fn succeeded(output: &Output) -> Result<()> {
+    if !output.success() {
+        bail!(
+            "exit status {}:\n{}{}",
+            output.status,
+            output.stdout,
+            output.stderr
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! The roots of trust as they were: what must be known nowhere afterwards.
+
+use anyhow::{Context, Result};
+
+use crate::Field;
+
+/// The roots, by the name of the rotation.
+const FILES: [(&str, &str); 4] = [
+    ("kubernetes-ca", "/etc/kubernetes/pki/ca.crt"),
+    ("etcd-ca", "/etc/kubernetes/pki/etcd/ca.crt"),
+    ("front-proxy-ca", "/etc/kubernetes/pki/front-proxy-ca.crt"),
+    ("service-account-key", "/etc/kubernetes/pki/sa.pub"),
+];
+
+/// What was before.
+pub struct Before {
+    /// Each root's PEM body, without its line breaks.
+    roots: Vec<(&'static str, String)>,
+}
+
+impl Before {
+    /// Reads them, and keeps copies of what old clients hold.
+    pub fn of(field: &Field<'_>) -> Result<Self> {
+        let first = field
+            .control_planes
+            .first()
+            .context("the lab has no control plane")?;
+        first.shell(
+            "rm -rf /root/before; mkdir -m 0700 /root/before; cp -a /etc/kubernetes/admin.conf \
+             /etc/kubernetes/pki /root/before/",
+        )?;
+        // what is looked for must not be found in the copy itself
+        let out = first.folder().join("before");
+        let _ = std::fs::remove_dir_all(&out);
+        fs_err::rename(first.path("/root/before"), &out)?;
+        let mut roots = Vec::new();
+        for (root, file) in FILES {
+            let text = fs_err::read_to_string(first.path(file))?;
+            roots.push((root, body(&text)));
+        }
+        Ok(Before { roots })
+    }
+
+    /// The bodies of the roots that are rotated under this name.
+    pub fn of_root(&self, name: &str) -> Vec<&str> {
+        self.roots
+            .iter()
+            .filter(|(root, _)| name == "all" || *root == name)
+            .map(|(_, body)| body.as_str())
+            .collect()
+    }
+}
+
+/// The base64 of the first PEM block.
+pub fn body(pem: &str) -> String {
+    pem.lines()
+        .skip_while(|line| !line.starts_with("-----BEGIN"))
+        .skip(1)
+        .take_while(|line| !line.starts_with("-----END"))
+        .collect()
+}
