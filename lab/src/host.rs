@@ -199,6 +199,7 @@ impl Host {
             .collect())
     }
 
+    /// Where the lab keeps what belongs to this host and is no part of its files.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
