@@ -1,4 +1,4 @@
-//! Compiles the container runtime interface's `.proto` files with protox, which is Rust, so that
+//! Compiles the `.proto` files of the container runtime interface and of etcd with protox, which is Rust, so that
 //! building needs no `protoc`.
 
 use std::env;
@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let protos = [
         "proto/cri/runtime_v1.proto",
         "proto/cri/runtime_v1alpha2.proto",
+        "proto/etcd/rpc.proto",
     ];
     for proto in protos {
         println!("cargo::rerun-if-changed={proto}");

@@ -13,5 +13,7 @@ pub mod execute;
 pub mod fault_injection;
 pub mod founding;
 pub mod ports;
+pub mod rotation;
 pub mod take_up;
+pub mod transit;
 pub mod verify;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use ::kube::client::Body;
 use ::kube::{Client, Config};
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -139,13 +139,21 @@ impl ClusterClient {
         }
     }
 
-    /// Creates one object in a collection. Asked once: whoever does not hear the answer must look before
-    /// asking again.
-    pub(super) fn create(&self, collection: &str, object: &Sealed) -> Result<(), ClusterError> {
-        let request = Request::post(collection)
+    /// Sends a request that changes something; what the server answers. Asked once: whoever does not
+    /// hear the answer must look before asking again.
+    pub(super) fn change(
+        &self,
+        method: Method,
+        uri: &str,
+        content_type: &str,
+        body: &Sealed,
+    ) -> Result<Sealed, ClusterError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
             .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/json")
-            .body(Body::from(danger::open(object).to_vec()))
+            .header(CONTENT_TYPE, content_type)
+            .body(Body::from(danger::open(body).to_vec()))
             .map_err(|error| self.error(ClusterErrorKind::Other, error))?;
         self.runtime.block_on(async {
             let answer = tokio::time::timeout(self.limit, self.client.send(request)).await;
@@ -153,7 +161,8 @@ impl ClusterClient {
                 .map_err(|_elapsed| self.silent())?
                 .map_err(|error| cluster_refusal::failed(&self.server, &error))?;
             if answer.status().is_success() {
-                return Ok(());
+                let whole = self.whole(answer, LARGEST_OBJECT).await?;
+                return Ok(Sealed::new(whole.bytes().to_vec()));
             }
             let status = answer.status().as_u16();
             let body = self.whole(answer, LARGEST_REFUSAL).await;

@@ -43,6 +43,7 @@ pub(super) fn answered(server: &str, status: u16, body: &[u8]) -> ClusterError {
         ),
         403 => (ClusterErrorKind::Forbidden, refusal.message),
         404 => (ClusterErrorKind::NotFound, refusal.message),
+        409 => (ClusterErrorKind::Conflict, refusal.message),
         410 => {
             let next = Some(refusal.metadata.next).filter(|next| !next.is_empty());
             (ClusterErrorKind::Expired { next }, refusal.message)

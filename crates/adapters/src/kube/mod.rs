@@ -7,8 +7,8 @@
 //! no `KUBECONFIG`, no in-cluster configuration, no proxy, and commands that a kubeconfig names for
 //! credentials are not run.
 //!
-//! [`ClusterClient`] is the engine's `ClusterRead` and `ClusterWrite`: a client like kubectl, to whom the kubeconfig
-//! belongs, which runs such commands (`exec`), goes through the kubeconfig's proxy, and keeps its
+//! [`ClusterClient`] is the engine's `ClusterRead`, `ClusterWrite` and `ClusterChange`: a client like kubectl, to whom
+//! the kubeconfig belongs, which runs such commands (`exec`), goes through the kubeconfig's proxy, and keeps its
 //! connection.
 //!
 //! Not here: `auth-provider`, which Kubernetes has removed.

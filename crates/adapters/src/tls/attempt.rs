@@ -31,7 +31,7 @@ fn open(probe: &RustlsProbe, attempt: &Attempt<'_>) -> Result<Attempted, Attempt
         .question
         .map(|question| {
             let host = authority(asked_name(attempt.endpoint), attempt.endpoint.port);
-            http::request(&host, question.path)
+            http::request_with(&host, question.path, question.headers)
         })
         .transpose()
         .map_err(no_answer)?;

@@ -25,13 +25,31 @@ pub(super) enum HttpError {
 
 /// The question. Refused for a path that would smuggle in a header.
 pub(super) fn request(authority: &str, path: &str) -> Result<Vec<u8>, String> {
+    request_with(authority, path, &[])
+}
+
+/// The question with further header fields (RFC 9110 §5.1, §5.5).
+pub(super) fn request_with(
+    authority: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<Vec<u8>, String> {
     if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(format!("cannot be asked for {path:?}: not an HTTP path"));
+    }
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_value = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    let mut further = String::new();
+    for (name, value) in headers {
+        if name.is_empty() || !name.bytes().all(is_name) || !value.bytes().all(is_value) {
+            return Err(format!("cannot be asked with {name:?}: not an HTTP header"));
+        }
+        further.push_str(&format!("{name}: {value}\r\n"));
     }
     let version = env!("CARGO_PKG_VERSION");
     Ok(format!(
         "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: kubepki/{version}\r\n\
-         Accept: */*\r\nConnection: close\r\n\r\n"
+         Accept: */*\r\n{further}Connection: close\r\n\r\n"
     )
     .into_bytes())
 }

@@ -11,6 +11,7 @@
 
 mod attempt;
 mod body;
+mod client;
 mod connect;
 mod explain;
 mod http;
@@ -20,6 +21,7 @@ mod path_judge;
 mod probe;
 mod trust;
 
+pub(crate) use client::JudgedClient;
 pub(crate) use explain::{alert_about_client_certificate, alert_name};
 pub use probe::RustlsProbe;
 pub(crate) use trust::current_authorities;

@@ -182,6 +182,7 @@ fn the_status_the_clock_and_the_wanted_lines_are_reported() {
     let question = Question {
         path: "/metrics",
         lines: &["wanted_"],
+        headers: &[],
     };
     let found = attempt(
         &server.endpoint(),

@@ -30,6 +30,7 @@ const QUESTIONS: [Option<Question<'_>>; 2] = [None, Some(VERSION)];
 pub const VERSION: Question<'_> = Question {
     path: "/version",
     lines: &[],
+    headers: &[],
 };
 
 pub fn expecting(trusted: &[&Made], names: &[&str]) -> Expectation {

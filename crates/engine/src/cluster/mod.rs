@@ -5,7 +5,7 @@
 
 mod keys;
 mod nodes;
-mod pages;
+pub(crate) mod pages;
 mod resources;
 mod scan;
 

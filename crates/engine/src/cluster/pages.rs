@@ -5,21 +5,21 @@
 use crate::ports::{ClusterError, ClusterErrorKind, ClusterRead, PageRequest};
 
 /// What to list.
-pub(super) struct List<'a> {
-    pub(super) path: &'a str,
-    pub(super) field_selector: Option<&'a str>,
-    pub(super) page_size: u32,
+pub(crate) struct List<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) field_selector: Option<&'a str>,
+    pub(crate) page_size: u32,
 }
 
 /// How a list went.
 #[derive(Debug, Default)]
-pub(super) struct Listed {
+pub(crate) struct Listed {
     /// Objects given.
-    pub(super) objects: u64,
+    pub(crate) objects: u64,
     /// Objects that were too large to be given.
-    pub(super) passed_over: u64,
+    pub(crate) passed_over: u64,
     /// Why it ended before its last object.
-    pub(super) refusal: Option<ClusterError>,
+    pub(crate) refusal: Option<ClusterError>,
 }
 
 /// How often a list that has become too old is gone on with.
@@ -27,7 +27,7 @@ const PATIENCE: u32 = 10;
 
 /// Gives every object of a list. A list that has become too old is gone on with where it was: what
 /// was there all the time is seen, and nothing is seen twice.
-pub(super) fn list(
+pub(crate) fn list(
     cluster: &dyn ClusterRead,
     list: &List<'_>,
     each: &mut dyn FnMut(&[u8]),

@@ -195,7 +195,11 @@ impl<'a> Asker<'a> {
                 endpoint: &endpoint,
                 identity: identity.as_ref(),
                 expectation: expectation.as_ref(),
-                question: page.map(|path| crate::ports::Question { path, lines: &[] }),
+                question: page.map(|path| crate::ports::Question {
+                    path,
+                    lines: &[],
+                    headers: &[],
+                }),
                 timeout: self.options.timeout,
             },
             address,
@@ -227,6 +231,7 @@ impl<'a> Asker<'a> {
                 question: Some(crate::ports::Question {
                     path: metrics::PATH,
                     lines: metrics::NAMES,
+                    headers: &[],
                 }),
                 timeout: self.options.timeout.saturating_mul(METRICS_IN_TIMEOUTS),
             };

@@ -19,7 +19,7 @@ mod clocks;
 mod credentials;
 mod metrics;
 mod options;
-mod parallel;
+pub(crate) mod parallel;
 mod questions;
 mod serving;
 

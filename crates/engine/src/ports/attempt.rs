@@ -44,6 +44,8 @@ pub struct Question<'a> {
     /// Of the body only lines that begin with one of these are kept (a `/metrics` page may be many
     /// megabytes); empty for the body as it is. Either way at most 64 KiB.
     pub lines: &'a [&'a str],
+    /// Further header fields, as a front proxy sends.
+    pub headers: &'a [(&'a str, &'a str)],
 }
 
 /// What came of an attempt.

@@ -2,8 +2,8 @@
 //!
 //! Lists are asked for page by page, and of a page one object at a time is given, as the JSON that
 //! the server sent: a cluster's Secrets must not lie in memory together. Reading only; what the
-//! answers mean is said in `kubepki_core::cluster`. The one thing that is ever written is a port of its
-//! own.
+//! answers mean is said in `kubepki_core::cluster`. Writing is two ports of their own: bootstrap tokens,
+//! and what a rotation changes.
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>
 
 use jiff::Timestamp;
@@ -58,6 +58,9 @@ pub enum ClusterErrorKind {
         /// Where to go on.
         next: Option<String>,
     },
+    /// Somebody changed it meanwhile, it is there already, or is another one than was meant (HTTP
+    /// 409).
+    Conflict,
     /// Anything else.
     Other,
 }
@@ -83,6 +86,7 @@ impl ClusterError {
             ClusterErrorKind::Forbidden => "api-forbidden",
             ClusterErrorKind::NotFound => "api-not-found",
             ClusterErrorKind::Expired { .. } => "api-list-expired",
+            ClusterErrorKind::Conflict => "api-conflict",
             ClusterErrorKind::Other => "api-failed",
         }
     }
@@ -112,4 +116,21 @@ pub trait ClusterRead: Send + Sync {
 pub trait ClusterWrite: ClusterRead {
     /// Creates the Secret of a bootstrap token in `kube-system`. Refused where there is one of its id.
     fn create_bootstrap_token(&self, token: &BootstrapToken) -> Result<(), ClusterError>;
+}
+
+/// Changes objects of a cluster's API, one request each. What may be changed, and to what, is decided in
+/// [`rotation`](crate::rotation); nobody else holds this port.
+///
+/// A request is made once: whoever does not hear the answer looks before asking again.
+pub trait ClusterChange: ClusterRead {
+    /// Creates an object in a collection; what the server made of it.
+    fn create(&self, collection: &str, object: &Sealed) -> Result<Sealed, ClusterError>;
+
+    /// Changes an object by a JSON merge patch (RFC 7386). One that names `metadata.resourceVersion`
+    /// is refused with [`ClusterErrorKind::Conflict`] when somebody changed the object since.
+    fn merge(&self, path: &str, patch: &Sealed) -> Result<Sealed, ClusterError>;
+
+    /// Deletes the object of this UID; another one of its name is left alone
+    /// ([`ClusterErrorKind::Conflict`]).
+    fn delete(&self, path: &str, uid: &str) -> Result<(), ClusterError>;
 }

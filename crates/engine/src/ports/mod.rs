@@ -7,6 +7,7 @@ mod attempt;
 mod clock;
 mod cluster;
 mod containers;
+mod etcd;
 mod host;
 mod kube_api;
 mod progress;
@@ -16,9 +17,14 @@ mod tls;
 pub use attempt::{Attempt, Attempted, Expectation, Question, Reply, ServerRefusal};
 pub use clock::Clock;
 pub use cluster::{
-    ClusterError, ClusterErrorKind, ClusterRead, ClusterWrite, Page, PageRequest, ServerVersion,
+    ClusterChange, ClusterError, ClusterErrorKind, ClusterRead, ClusterWrite, Page, PageRequest,
+    ServerVersion,
 };
 pub use containers::{Container, ContainerError, Containers};
+pub use etcd::{
+    EtcdAccess, EtcdError, EtcdMember, EtcdPeer, EtcdPrograms, EtcdStatus, EtcdTarget,
+    SavedSnapshot, ScratchMember,
+};
 pub use host::{
     FILE_LIMIT, FileAttributes, FileKind, FileMetadata, HostError, HostErrorKind, HostLock,
     HostRead, HostWrite, Process,

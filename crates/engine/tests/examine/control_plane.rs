@@ -259,7 +259,11 @@ impl Control {
                 endpoint: &endpoint,
                 identity: Some(&identity),
                 expectation: None,
-                question: Some(Question { path, lines: &[] }),
+                question: Some(Question {
+                    path,
+                    lines: &[],
+                    headers: &[],
+                }),
                 timeout: Duration::from_secs(20),
             });
             if matches!(answer, Attempted::Accepted(Some(Reply { status: 200, .. }))) {
