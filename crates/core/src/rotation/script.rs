@@ -214,6 +214,9 @@ pub enum Await {
     NewServed {
         /// Which root.
         root: Root,
+        /// Which servers: API servers, kubelets, etcd's members; empty for all that present one of this
+        /// root.
+        components: Vec<ComponentKind>,
         /// Hosts; empty for all.
         hosts: Vec<String>,
     },
