@@ -69,6 +69,12 @@ impl<'a> Collector<'a> {
             requests: Vec::new(),
             bootstrap_tokens: Vec::new(),
             token_secrets: Vec::new(),
+            service_account_keys: known
+                .service_account_keys
+                .iter()
+                .map(|key| hex::encode(key.sha256()))
+                .collect(),
+            workloads: Vec::new(),
             namespaces: Vec::new(),
             nodes: Vec::new(),
             exposed: Vec::new(),

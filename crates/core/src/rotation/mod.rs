@@ -8,9 +8,12 @@
 //! <https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/>
 
 pub mod api_change;
+mod generations;
+pub mod observe;
 pub mod phase;
 pub mod picture;
 pub mod plan;
+pub mod position;
 pub mod proof;
 pub mod root;
 pub mod script;
@@ -19,7 +22,8 @@ pub mod successor;
 pub use api_change::ApiChange;
 pub use phase::{Phase, Position};
 pub use picture::{
-    Generation, Holds, HostFacts, Keeper, Leaders, Picture, PlaceState, Purpose, Reader, RootPicture,
+    Generation, Holds, HostFacts, Keeper, Leaders, Picture, PlaceState, Purpose, Reader,
+    RootPicture,
 };
 pub use plan::RotationRequest;
 pub use proof::{ProbeTarget, Proof, TargetKind};

@@ -10,6 +10,8 @@
 //! | `kube-ca.pem`, `kube-ca-key.pem` | `kube-ca-next.pem`, `kube-ca-next-key.pem` | `kube-ca-signer.pem` |
 //! | `sa.pub`, `sa.key` | `sa-next.pub`, `sa-next.key` | |
 
+use super::picture::Generation;
+use super::root::Root;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 
@@ -70,6 +72,30 @@ fn is_generation(text: &str) -> bool {
         Some((date, time)) => date.len() == 8 && time.len() == 6 && digits(date) && digits(time),
         None => text.len() >= 9 && digits(text),
     }
+}
+
+/// The mark of a workload that was restarted for this generation, beside the marks that it bears already
+/// for other roots: `kubernetes-ca=0123456789abcdef+service-account-key=…`.
+pub fn mark(marks: &str, root: Root, new: &Generation) -> String {
+    let own = format!("{root}=");
+    let others = marks.split('+').filter(|mark| !mark.is_empty());
+    let others = others.filter(|mark| !mark.starts_with(&own));
+    let mut marks: Vec<String> = others.map(ToOwned::to_owned).collect();
+    marks.push(format!("{own}{}", short(new)));
+    marks.sort();
+    marks.join("+")
+}
+
+/// Whether a workload was restarted for this generation.
+pub fn is_marked(marks: &str, root: Root, new: &Generation) -> bool {
+    let wanted = format!("{root}={}", short(new));
+    marks.split('+').any(|mark| mark == wanted)
+}
+
+/// The first 16 hexadecimal digits of a generation's fingerprint.
+pub fn short(generation: &Generation) -> &str {
+    let whole = generation.fingerprint_sha256.as_str();
+    whole.get(..16).unwrap_or(whole)
 }
 
 /// Stem and ending of a file name: `ca` and `.crt`, `ca` and `-key.pem`.
@@ -137,6 +163,25 @@ mod tests {
         }
         assert!(!is_of_a_rotation(Path::new("/a/-next.crt")));
         assert!(!is_of_a_rotation(Path::new("/a/ca.crt")));
+    }
+
+    #[test]
+    fn a_workload_bears_one_mark_for_each_root() {
+        let generation = |digit: &str| Generation {
+            name: "CN=kubernetes".to_owned(),
+            fingerprint_sha256: digit.repeat(64),
+            pem: String::new(),
+            not_after: None,
+        };
+        let (one, two) = (generation("1"), generation("2"));
+        let marks = mark("", Root::KubernetesCa, &one);
+        assert_eq!(marks, "kubernetes-ca=1111111111111111");
+        let marks = mark(&marks, Root::ServiceAccountKey, &one);
+        let marks = mark(&marks, Root::KubernetesCa, &two);
+        assert!(is_marked(&marks, Root::KubernetesCa, &two));
+        assert!(!is_marked(&marks, Root::KubernetesCa, &one));
+        assert!(is_marked(&marks, Root::ServiceAccountKey, &one));
+        assert!(!is_marked(&marks, Root::EtcdCa, &one));
     }
 
     #[test]

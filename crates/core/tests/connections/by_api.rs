@@ -27,6 +27,8 @@ fn observation() -> ClusterObservation {
         requests: Vec::new(),
         bootstrap_tokens: Vec::new(),
         token_secrets: Vec::new(),
+        service_account_keys: Vec::new(),
+        workloads: Vec::new(),
         namespaces: Vec::new(),
         nodes: Vec::new(),
         exposed: Vec::new(),

@@ -1,0 +1,175 @@
+//! The picture of a cluster, made of what was seen: of every place that trusts, presents or signs, which
+//! generation it holds.
+//!
+//! Files and kubeconfigs come from the inventories of the hosts, objects from the scan of the API. What
+//! belongs to a root is told by contents: a kubeconfig that trusts somebody else's CA, a webhook with a CA
+//! of its own, a certificate that another CA signed, are no places of it. What cannot be read is a gap.
+
+mod api;
+mod book;
+mod facts;
+mod files;
+mod keys;
+mod loaded;
+mod workloads;
+
+use super::generations::{Authorities, Keys, own_files, successor_of};
+use super::picture::{Leaders, Picture, RootPicture};
+use super::position::position;
+use super::root::Root;
+use super::{Position, successor};
+use crate::diagnose::Evidence;
+use crate::model::{Gap, Inventory};
+use book::Book;
+use jiff::Timestamp;
+
+/// Draws the picture. The evidence is of hosts that go by their names in the cluster document.
+pub fn picture(evidence: &Evidence<'_>, leaders: &Leaders) -> Picture {
+    let mut gaps = gaps(evidence);
+    let mut roots: Vec<RootPicture> = Vec::new();
+    for authorities in Authorities::of(evidence) {
+        if authorities.is_disputed {
+            gaps.push(Gap::new(
+                authorities.root.as_str(),
+                "hosts hold successors that differ from each other",
+            ));
+        }
+        roots.push(of_authority(evidence, &authorities, &mut gaps));
+    }
+    if let Some(keys) = Keys::of(evidence) {
+        roots.push(of_keys(evidence, &keys, &mut gaps));
+    }
+    for root in &mut roots {
+        root.position = position(root, &facts::api_servers(evidence));
+    }
+    Picture {
+        observed_at: observed_at(evidence),
+        roots,
+        hosts: facts::hosts(evidence),
+        leaders: leaders.clone(),
+        gaps,
+    }
+}
+
+fn of_authority(
+    evidence: &Evidence<'_>,
+    authorities: &Authorities,
+    gaps: &mut Vec<Gap>,
+) -> RootPicture {
+    let mut book = Book::default();
+    for inventory in inventories(evidence) {
+        files::bundles(&mut book, inventory, authorities);
+        files::signing_keys(&mut book, inventory, authorities);
+        files::kubeconfigs(&mut book, inventory, authorities);
+        files::certificates(&mut book, inventory, authorities);
+    }
+    if let Some(cluster) = evidence.cluster {
+        api::bundles(&mut book, cluster, authorities);
+        api::certificates(&mut book, cluster, authorities);
+        if authorities.root == Root::KubernetesCa {
+            workloads::trusting(&mut book, cluster, authorities);
+        }
+    }
+    let holders = |has: &dyn Fn(&Inventory) -> bool| -> Vec<String> {
+        let holders = inventories(evidence).filter(|inventory| has(inventory));
+        holders.map(|inventory| inventory.host.clone()).collect()
+    };
+    let has_key = |inventory: &Inventory| {
+        let mut own = own_files(inventory, &authorities.names).into_iter();
+        own.any(|own| {
+            own.key
+                .public_key()
+                .is_some_and(|key| authorities.side_of_key(key).is_some())
+        })
+    };
+    let has_successor = |inventory: &Inventory| {
+        let mut own = own_files(inventory, &authorities.names).into_iter();
+        own.any(|own| {
+            let next = successor_of(inventory, own);
+            next.is_some_and(|next| next.key.public_key().is_some())
+        })
+    };
+    let has_leftovers = |inventory: &Inventory| {
+        let own = own_files(inventory, &authorities.names);
+        own.iter().any(|own| {
+            let path = &own.certificate_path;
+            let beside = [successor::successor(path), successor::signer(path)];
+            let mut others = inventory.authorities.iter();
+            others.any(|other| beside.contains(&other.certificate_path))
+        })
+    };
+    let (old, new) = authorities.generations();
+    gaps.append(&mut book.gaps);
+    let places = book.finish();
+    RootPicture {
+        root: authorities.root,
+        old,
+        new,
+        successor_keys: holders(&has_successor),
+        signing_keys: holders(&has_key),
+        leftovers: holders(&has_leftovers),
+        settled: facts::settled(evidence, &places),
+        places,
+        position: Position::AtRest,
+    }
+}
+
+fn of_keys(evidence: &Evidence<'_>, keys: &Keys, gaps: &mut Vec<Gap>) -> RootPicture {
+    let mut book = Book::default();
+    for inventory in inventories(evidence) {
+        keys::files(&mut book, inventory, keys);
+    }
+    if let Some(cluster) = evidence.cluster {
+        keys::tokens(&mut book, cluster, evidence, keys);
+        workloads::presenting(&mut book, cluster, keys);
+    }
+    let (old, new) = keys.generations();
+    gaps.append(&mut book.gaps);
+    let places = book.finish();
+    let hosts = |is_successor: bool, is_private: bool| -> Vec<String> {
+        let holders = inventories(evidence)
+            .filter(|inventory| keys::holds(inventory, keys, is_successor, is_private));
+        holders.map(|inventory| inventory.host.clone()).collect()
+    };
+    let mut leftovers = hosts(true, false);
+    for host in hosts(true, true) {
+        if !leftovers.contains(&host) {
+            leftovers.push(host);
+        }
+    }
+    RootPicture {
+        root: Root::ServiceAccountKey,
+        old,
+        new,
+        successor_keys: hosts(true, true),
+        signing_keys: hosts(false, true),
+        leftovers,
+        settled: facts::settled(evidence, &places),
+        places,
+        position: Position::AtRest,
+    }
+}
+
+fn inventories<'e>(evidence: &Evidence<'e>) -> impl Iterator<Item = &'e Inventory> + use<'e> {
+    evidence.hosts.iter().map(|host| &host.inventory)
+}
+
+/// What could not be seen, with the host where it was.
+fn gaps(evidence: &Evidence<'_>) -> Vec<Gap> {
+    let on_hosts = inventories(evidence).flat_map(|inventory| {
+        let gaps = inventory.gaps.iter();
+        gaps.map(|gap| Gap::new(format!("{} {}", inventory.host, gap.object), &gap.reason))
+    });
+    let mut gaps: Vec<Gap> = on_hosts.collect();
+    match evidence.cluster {
+        Some(cluster) => gaps.extend(cluster.gaps.iter().cloned()),
+        None => gaps.push(Gap::new("the Kubernetes API", "it was not asked")),
+    }
+    gaps
+}
+
+fn observed_at(evidence: &Evidence<'_>) -> Timestamp {
+    let hosts = inventories(evidence).map(|inventory| inventory.observed_at);
+    let cluster = evidence.cluster.map(|cluster| cluster.observed_at);
+    hosts.chain(cluster).max().unwrap_or_default()
+}
