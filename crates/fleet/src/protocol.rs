@@ -8,12 +8,13 @@
 //!   │   ◄─── Outcome ────────────────────────│   exactly one
 //! ```
 //!
-//! The messages are those of [`session`](crate::session). None of them has a place for a private key:
-//! keys are made where they are used, and only requests and certificates travel.
+//! The messages are those of [`session`](crate::session). None of them has a place for a private key in
+//! the open: keys are made where they are used, and requests and certificates travel. The few keys that
+//! several hosts must have travel sealed for the session at the other end.
 
 use crate::session::{
-    ApiAnswer, ApiQuestion, CarryReport, CarryRequest, Hello, IssuedCertificate, Look, LookRequest,
-    PreparedRequest, SessionError, SigningOrder,
+    ApiAnswer, ApiQuestion, CarryReport, CarryRequest, Hello, IssuedCertificate, KeyOrder, Look,
+    LookRequest, PreparedRequest, SealedKey, SessionError, SigningOrder,
 };
 use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::ComponentKind;
@@ -79,6 +80,13 @@ pub enum Request {
         /// What.
         question: ApiQuestion,
     },
+    /// [`recipient`](crate::session::HostSession::recipient)
+    Recipient,
+    /// [`seal_keys`](crate::session::HostSession::seal_keys)
+    SealKeys {
+        /// Which, and for whom.
+        orders: Vec<KeyOrder>,
+    },
     /// Several, one after another, in one round trip. Ends at the first that changes the host and
     /// fails: what was to come after it did not count on that. A batch holds no batch.
     Batch {
@@ -100,6 +108,8 @@ impl Request {
             Self::Halt { components } => format!("stopping {}", named(components)),
             Self::Start { components } => format!("starting {}", named(components)),
             Self::Ask { .. } => "asking the cluster's API".to_owned(),
+            Self::Recipient => "asking for whom keys are sealed".to_owned(),
+            Self::SealKeys { .. } => "sealing keys".to_owned(),
             Self::Batch { requests } => {
                 let mut words: Vec<String> = requests.iter().map(Self::doing).collect();
                 words.dedup();
@@ -118,6 +128,8 @@ impl Request {
             | Self::Look { .. }
             | Self::Prepare { .. }
             | Self::Sign { .. }
+            | Self::Recipient
+            | Self::SealKeys { .. }
             | Self::Ask { .. } => false,
             Self::Batch { requests } => requests.iter().any(Self::changes),
         }
@@ -151,6 +163,16 @@ pub enum Response {
     Signed {
         /// What was signed.
         certificates: Vec<IssuedCertificate>,
+    },
+    /// Of asking for a recipient.
+    Recipient {
+        /// `age1…`
+        recipient: String,
+    },
+    /// Of sealing.
+    Sealed {
+        /// The keys.
+        keys: Vec<SealedKey>,
     },
     /// Of a plan.
     Carried {

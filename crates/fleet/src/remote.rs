@@ -7,8 +7,8 @@
 use crate::frames::{FrameError, read_frame, read_greeting, write_frame};
 use crate::protocol::{Message, PROTOCOL, Request, Response};
 use crate::session::{
-    ApiAnswer, ApiQuestion, CarryReport, CarryRequest, Hello, HostSession, IssuedCertificate, Look,
-    LookRequest, PreparedRequest, SessionError, SigningOrder,
+    ApiAnswer, ApiQuestion, CarryReport, CarryRequest, Hello, HostSession, IssuedCertificate,
+    KeyOrder, Look, LookRequest, PreparedRequest, SealedKey, SessionError, SigningOrder,
 };
 use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::ComponentKind;
@@ -266,6 +266,23 @@ impl<R: Read + Send, W: Write + Send> HostSession for RemoteSession<R, W> {
         };
         self.expect(&request, &Silent, |response| match response {
             Response::Answered { answer } => Some(answer),
+            _ => None,
+        })
+    }
+
+    fn recipient(&mut self) -> Result<String, SessionError> {
+        self.expect(&Request::Recipient, &Silent, |response| match response {
+            Response::Recipient { recipient } => Some(recipient),
+            _ => None,
+        })
+    }
+
+    fn seal_keys(&mut self, orders: &[KeyOrder]) -> Result<Vec<SealedKey>, SessionError> {
+        let request = Request::SealKeys {
+            orders: orders.to_vec(),
+        };
+        self.expect(&request, &Silent, |response| match response {
+            Response::Sealed { keys } => Some(keys),
             _ => None,
         })
     }

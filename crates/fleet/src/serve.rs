@@ -149,6 +149,12 @@ fn respond_to_one(
         Request::Ask { question } => session
             .ask(&question)
             .map(|answer| Response::Answered { answer }),
+        Request::Recipient => session
+            .recipient()
+            .map(|recipient| Response::Recipient { recipient }),
+        Request::SealKeys { orders } => session
+            .seal_keys(&orders)
+            .map(|keys| Response::Sealed { keys }),
         Request::Batch { .. } => Err(SessionError::new(
             "agent-protocol",
             "a batch holds a batch, expected single requests",

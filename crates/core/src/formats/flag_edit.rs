@@ -111,7 +111,8 @@ pub(super) fn names_flag<'w>(word: &'w str, flag: &str) -> Option<Option<&'w str
 /// Only letters that neither a shell, systemd nor a kubelet would take for something else.
 pub(super) fn check_value(flag: &str, value: Option<&str>) -> Result<(), FlagEditError> {
     let is_plain = |letter: char| {
-        letter.is_ascii_alphanumeric() || matches!(letter, '/' | '.' | '_' | '-' | ',' | ':' | '@' | '=' | '+')
+        letter.is_ascii_alphanumeric()
+            || matches!(letter, '/' | '.' | '_' | '-' | ',' | ':' | '@' | '=' | '+')
     };
     match value {
         Some(value) if value.is_empty() || !value.chars().all(is_plain) => {
@@ -173,7 +174,10 @@ fn lists<'d>(
             container: container.to_owned(),
         })?;
     let mut lists = Vec::new();
-    for list in ["command", "args"].into_iter().filter_map(|key| found.get(key)) {
+    for list in ["command", "args"]
+        .into_iter()
+        .filter_map(|key| found.get(key))
+    {
         let spelling = || FlagEditError::Spelling {
             flag: flag.to_owned(),
             line: list.line(),
@@ -190,7 +194,9 @@ fn lists<'d>(
             })
             .collect();
         let is_plain = |item: &NodeRef<'_>| {
-            item.node().is_some_and(|node| !node.anchored && !node.tagged) && item.scalar_text().is_some()
+            item.node()
+                .is_some_and(|node| !node.anchored && !node.tagged)
+                && item.scalar_text().is_some()
         };
         if node.anchored || node.tagged || !items.iter().all(is_plain) {
             return Err(spelling());
@@ -264,11 +270,18 @@ fn edited(
     let here = all.get(number).ok_or_else(no_place)?;
     let word = here.get(at).ok_or_else(no_place)?;
     let inline = names_flag(word, flag).flatten();
-    let behind = here.get(at + 1).filter(|next| inline.is_none() && !next.starts_with('-'));
+    let behind = here
+        .get(at + 1)
+        .filter(|next| inline.is_none() && !next.starts_with('-'));
     let edit = match (value, behind) {
         (None, behind) => {
             let removed = 1 + usize::from(behind.is_some());
-            let difference = Difference { list: number, at, removed, added: None };
+            let difference = Difference {
+                list: number,
+                at,
+                removed,
+                added: None,
+            };
             (without(text, list, at, removed, flag)?, difference)
         }
         (Some(value), None) => {
@@ -278,7 +291,15 @@ fn edited(
             let name = word.split('=').next().unwrap_or(word);
             let new = format!("{name}={value}");
             let edited = replaced(text, list, at, &new, flag)?;
-            (edited, Difference { list: number, at, removed: 1, added: Some(new) })
+            (
+                edited,
+                Difference {
+                    list: number,
+                    at,
+                    removed: 1,
+                    added: Some(new),
+                },
+            )
         }
         (Some(value), Some(old)) => {
             if old == value {
@@ -286,7 +307,15 @@ fn edited(
             }
             let edited = replaced(text, list, at + 1, value, flag)?;
             let added = Some(value.to_owned());
-            (edited, Difference { list: number, at: at + 1, removed: 1, added })
+            (
+                edited,
+                Difference {
+                    list: number,
+                    at: at + 1,
+                    removed: 1,
+                    added,
+                },
+            )
         }
     };
     Ok(Some(edit))
@@ -305,7 +334,12 @@ fn replaced(
 }
 
 /// Behind the last word, spelled as that is.
-fn appended(text: &str, lists: &[Words<'_>], flag: &str, value: &str) -> Result<Edit, FlagEditError> {
+fn appended(
+    text: &str,
+    lists: &[Words<'_>],
+    flag: &str,
+    value: &str,
+) -> Result<Edit, FlagEditError> {
     let no_place = || FlagEditError::NoPlace {
         flag: flag.to_owned(),
     };
@@ -324,7 +358,12 @@ fn appended(text: &str, lists: &[Words<'_>], flag: &str, value: &str) -> Result<
             (end, format!("{line}{prefix}{}", new.as_str()))
         }
     };
-    let difference = Difference { list: number, at: last + 1, removed: 0, added: Some(word) };
+    let difference = Difference {
+        list: number,
+        at: last + 1,
+        removed: 0,
+        added: Some(word),
+    };
     let edited = spliced(text, &[(at..at, Zeroizing::new(inserted))]);
     Ok((edited, difference))
 }
@@ -372,9 +411,17 @@ fn without(
 }
 
 /// The bytes of one word, when they are on one line.
-fn spelling_of(list: &Words<'_>, at: usize, flag: &str) -> Result<(Range<usize>, ScalarStyle), FlagEditError> {
+fn spelling_of(
+    list: &Words<'_>,
+    at: usize,
+    flag: &str,
+) -> Result<(Range<usize>, ScalarStyle), FlagEditError> {
     let refused = || spelling(list, at, flag);
-    let node = list.items.get(at).and_then(|item| item.node()).ok_or_else(refused)?;
+    let node = list
+        .items
+        .get(at)
+        .and_then(|item| item.node())
+        .ok_or_else(refused)?;
     match &node.content {
         Content::Scalar { style, .. } if *style != ScalarStyle::Block && !node.span.is_empty() => {
             Ok((node.span.clone(), *style))

@@ -144,7 +144,11 @@ impl Spelled {
                     true => "=".to_owned(),
                     false => old.chars().take_while(|it| it.is_whitespace()).collect(),
                 };
-                let apart = replaced(text, self.name.start..self.value.end, &format!("{name}{between}{value}"));
+                let apart = replaced(
+                    text,
+                    self.name.start..self.value.end,
+                    &format!("{name}{between}{value}"),
+                );
                 let bare = replaced(text, self.name.clone(), &format!("{name}={value}"));
                 vec![apart, bare]
             }
@@ -163,13 +167,18 @@ fn spelled_in(text: &str, flag: &str) -> Vec<Spelled> {
     for line in text.split_inclusive('\n') {
         let is_comment = line.trim_start().starts_with(['#', ';']);
         let mut rest = 0;
-        while let Some(at) = line.get(rest..).and_then(|rest| rest.find('-')).filter(|_| !is_comment) {
+        while let Some(at) = line
+            .get(rest..)
+            .and_then(|rest| rest.find('-'))
+            .filter(|_| !is_comment)
+        {
             let at = rest + at;
             let before = line.get(..at).and_then(|before| before.chars().next_back());
             let word = line.get(at..).unwrap_or_default();
             let end = at + word.find(ends_word).unwrap_or(word.len());
             rest = end.max(at + 1);
-            let is_word = before.is_none_or(|it| it.is_whitespace() || matches!(it, '"' | '\'' | '='));
+            let is_word =
+                before.is_none_or(|it| it.is_whitespace() || matches!(it, '"' | '\'' | '='));
             let name = line.get(at..end).unwrap_or_default();
             if !is_word || names_flag(name, flag).is_none() {
                 continue;
@@ -213,9 +222,14 @@ fn replaced(text: &str, range: Range<usize>, new: &str) -> String {
 /// Without a word: with its line, when that holds nothing else but the sign that it goes on; else with
 /// the spaces before it.
 fn without(text: &str, range: Range<usize>) -> String {
-    let line_start = text.get(..range.start).and_then(|it| it.rfind('\n')).map_or(0, |at| at + 1);
+    let line_start = text
+        .get(..range.start)
+        .and_then(|it| it.rfind('\n'))
+        .map_or(0, |at| at + 1);
     let behind = text.get(range.end..).unwrap_or_default();
-    let line_end = behind.find('\n').map_or(text.len(), |at| range.end + at + 1);
+    let line_end = behind
+        .find('\n')
+        .map_or(text.len(), |at| range.end + at + 1);
     let before = text.get(line_start..range.start).unwrap_or_default();
     let rest = text.get(range.end..line_end).unwrap_or_default().trim();
     let is_alone = before.trim().is_empty();
@@ -227,7 +241,8 @@ fn without(text: &str, range: Range<usize>) -> String {
         let above = text.get(..line_start).unwrap_or_default();
         if let Some(open) = above.trim_end().strip_suffix('\\') {
             let kept = open.trim_end().len();
-            let end = line_end - usize::from(text.get(..line_end).is_some_and(|it| it.ends_with('\n')));
+            let end =
+                line_end - usize::from(text.get(..line_end).is_some_and(|it| it.ends_with('\n')));
             return replaced(text, kept..end, "");
         }
     }
@@ -242,9 +257,11 @@ fn appended(text: &str, flag: &str, value: &str) -> Vec<String> {
     for line in text.split_inclusive('\n') {
         let trimmed = line.trim();
         let is_comment = trimmed.starts_with(['#', ';']);
-        let begins = trimmed
-            .strip_prefix("ExecStart")
-            .is_some_and(|rest| rest.trim_start().strip_prefix('=').is_some_and(|it| !it.trim().is_empty()));
+        let begins = trimmed.strip_prefix("ExecStart").is_some_and(|rest| {
+            rest.trim_start()
+                .strip_prefix('=')
+                .is_some_and(|it| !it.trim().is_empty())
+        });
         if (begins || is_open) && !is_comment {
             is_open = trimmed.ends_with('\\');
             if !is_open {

@@ -451,7 +451,10 @@ fn joined(parts: &[&str]) -> Zeroizing<String> {
 }
 
 /// Replaces ranges, given in order.
-pub(super) fn spliced(text: &str, splices: &[(Range<usize>, Zeroizing<String>)]) -> Zeroizing<String> {
+pub(super) fn spliced(
+    text: &str,
+    splices: &[(Range<usize>, Zeroizing<String>)],
+) -> Zeroizing<String> {
     let mut parts = Vec::with_capacity(2 * splices.len() + 1);
     let mut done = 0;
     for (range, new) in splices {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Unit folders, the strongest first (systemd.unit(5)).
-const UNIT_FOLDERS: [&str; 5] = [
+pub(super) const UNIT_FOLDERS: [&str; 5] = [
     "/etc/systemd/system",
     "/run/systemd/system",
     "/usr/local/lib/systemd/system",

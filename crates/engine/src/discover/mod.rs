@@ -17,7 +17,10 @@ mod kubeconfigs;
 mod kubelet;
 pub(crate) mod reader;
 mod service_account;
+mod units;
 mod vendors;
+
+pub use units::{UnitFiles, unit_files};
 
 use crate::ports::{HostError, HostErrorKind, HostRead};
 use jiff::Timestamp;

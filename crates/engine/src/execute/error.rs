@@ -1,6 +1,7 @@
 //! What can stop a plan from being carried out.
 
 use crate::ports::HostError;
+use kubepki_core::model::ComponentKind;
 use kubepki_keys::{IssueError, KeyError};
 use std::path::PathBuf;
 
@@ -80,6 +81,25 @@ pub enum ExecuteError {
         /// The issuance.
         name: String,
         /// What does not fit: expected and found.
+        reason: String,
+    },
+    /// A key that another host hands over did not come along.
+    #[error(
+        "no key for {} was brought along: expected one from {from}; make a new plan and carry it out over all hosts",
+        path.display()
+    )]
+    KeyNotBrought {
+        /// The key's file.
+        path: PathBuf,
+        /// The host that has it.
+        from: String,
+    },
+    /// Flags that cannot be set where the component is started.
+    #[error("the flags of {component} have to be set by hand: {reason}")]
+    FlagsByHand {
+        /// The component.
+        component: ComponentKind,
+        /// Why, and what to do.
         reason: String,
     },
     /// A certificate came back, but its key was forgotten.
@@ -162,6 +182,8 @@ impl ExecuteError {
             Self::Install { .. } => "install-mismatch",
             Self::NotBrought { .. } => "certificate-not-brought",
             Self::Brought { .. } => "brought-mismatch",
+            Self::KeyNotBrought { .. } => "key-not-brought",
+            Self::FlagsByHand { .. } => "flags-by-hand",
             Self::KeyGone { .. } => "key-gone",
             Self::OtherPreparation { .. } => "prepared-for-other-plan",
             Self::Order { .. } => "order-refused",

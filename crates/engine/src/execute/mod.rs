@@ -11,6 +11,7 @@ pub mod basis;
 mod brought;
 mod content;
 mod copies;
+mod edit;
 pub mod error;
 mod expected;
 pub mod install;
@@ -25,7 +26,7 @@ mod subject_key;
 
 pub use copies::{CopiesUpdated, update_copies};
 pub use error::ExecuteError;
-pub use prepare::{Brought, Prepared, prepare};
+pub use prepare::{Brought, BroughtKey, Prepared, prepare};
 pub use run::{Execution, Outcome, execute, execute_brought};
 pub use settle::{Settled, close, resume};
 pub use sign::{Order, sign};

@@ -12,7 +12,9 @@ use super::subject_key::{SubjectKey, generate_keys, subject_key};
 use crate::ports::HostRead;
 use kubepki_core::plan::{Issuance, Plan, Signer};
 use kubepki_keys::sign_request;
+use kubepki_sealed::Sealed;
 use kubepki_x509::{Certificate, CertificationRequest, CertificationRequestInfo};
+use std::path::PathBuf;
 
 /// Keys that wait for their certificates. It can neither be shown nor copied nor saved.
 pub struct Prepared {
@@ -49,6 +51,16 @@ pub struct Brought {
     pub prepared: Option<Prepared>,
     /// The certificate first, then what must travel with it.
     pub certificates: Vec<(String, Vec<Certificate>)>,
+    /// Private keys of other hosts, opened in this session's memory.
+    pub keys: Vec<BroughtKey>,
+}
+
+/// A private key that came from another host.
+pub struct BroughtKey {
+    /// The path that it is for.
+    pub destination: PathBuf,
+    /// The key, PEM.
+    pub key: Sealed,
 }
 
 impl Brought {

@@ -5,6 +5,7 @@
 
 use super::error::ExecuteError;
 use super::mint::Minted;
+use super::prepare::BroughtKey;
 use crate::apply::Change;
 use crate::ports::{FILE_LIMIT, FileAttributes, HostErrorKind, HostWrite};
 use kubepki_core::formats::kubeconfig::{Kubeconfig, PublicMaterial};
@@ -17,16 +18,17 @@ use kubepki_x509::{Certificate, pem};
 use std::path::{Path, PathBuf};
 
 /// A file as it will be.
-struct Draft {
-    path: PathBuf,
-    contents: Sealed,
-    attributes: FileAttributes,
+pub(super) struct Draft {
+    pub(super) path: PathBuf,
+    pub(super) contents: Sealed,
+    pub(super) attributes: FileAttributes,
 }
 
 /// Drafts in the order in which they are put in place.
-struct Drafts<'a> {
-    host: &'a dyn HostWrite,
-    files: Vec<Draft>,
+pub(super) struct Drafts<'a> {
+    pub(super) host: &'a dyn HostWrite,
+    pub(super) files: Vec<Draft>,
+    pub(super) removals: Vec<PathBuf>,
     links: Vec<(PathBuf, PathBuf)>,
     folders: Vec<PathBuf>,
 }
@@ -37,10 +39,12 @@ pub fn render(
     host: &dyn HostWrite,
     plan: &Plan,
     minted: &[Minted],
+    keys: &[BroughtKey],
 ) -> Result<Vec<Change>, ExecuteError> {
     let mut drafts = Drafts {
         host,
         files: Vec::new(),
+        removals: Vec::new(),
         links: Vec::new(),
         folders: Vec::new(),
     };
@@ -51,7 +55,8 @@ pub fn render(
     for update in &plan.trust_updates {
         drafts.trust(&update.kubeconfig, &update.cluster, &update.bundle)?;
     }
-    Ok(drafts.into_changes())
+    drafts.edits(plan, keys)?;
+    Ok(drafts.into_changes(plan))
 }
 
 impl Drafts<'_> {
@@ -142,7 +147,7 @@ impl Drafts<'_> {
         Ok(())
     }
 
-    fn whole_file(
+    pub(super) fn whole_file(
         &mut self,
         path: &Path,
         contents: Sealed,
@@ -328,7 +333,7 @@ impl Drafts<'_> {
     }
 
     /// The draft of a file: as it is on the host, or empty with the mode of a new one.
-    fn draft(&mut self, path: &Path, new_mode: u32) -> Result<&mut Draft, ExecuteError> {
+    pub(super) fn draft(&mut self, path: &Path, new_mode: u32) -> Result<&mut Draft, ExecuteError> {
         let index = match self.files.iter().position(|draft| draft.path == path) {
             Some(index) => index,
             None => {
@@ -380,7 +385,15 @@ impl Drafts<'_> {
         }
     }
 
-    fn into_changes(self) -> Vec<Change> {
+    fn into_changes(mut self, plan: &Plan) -> Vec<Change> {
+        // A kubelet restarts a pod as soon as its manifest is another: whatever that reads comes first.
+        let is_manifest = |path: &Path| {
+            let folder = path.parent();
+            plan.static_pod_folders
+                .iter()
+                .any(|of| folder == Some(of.as_path()))
+        };
+        self.files.sort_by_key(|draft| is_manifest(&draft.path));
         // Keys are to lie in them: nobody else needs to look.
         let folders = self
             .folders
@@ -395,7 +408,9 @@ impl Drafts<'_> {
             .links
             .into_iter()
             .map(|(path, target)| Change::Symlink { path, target });
-        folders.chain(files).chain(links).collect()
+        let removals = self.removals.into_iter();
+        let removals = removals.map(|path| Change::Remove { path });
+        folders.chain(files).chain(links).chain(removals).collect()
     }
 }
 
@@ -455,7 +470,7 @@ fn key_pem(
     })
 }
 
-fn format_error<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> ExecuteError + '_ {
+pub(super) fn format_error<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> ExecuteError + '_ {
     move |error| ExecuteError::Format {
         path: path.to_owned(),
         reason: error.to_string(),

@@ -115,7 +115,7 @@ pub fn execute_brought(
     if let Some(protection) = protection {
         execution.progress.say("saving the files as they are");
         let id = transaction.record().id.clone();
-        let paths = backup_paths(plan, before);
+        let paths = backup_paths(plan, before, &written);
         let request = backup::Request {
             id: &id,
             verb: &plan.verb,
@@ -306,7 +306,7 @@ fn make(
     execution: &Execution<'_>,
     before: &Inventory,
     plan: &Plan,
-    brought: Brought,
+    mut brought: Brought,
 ) -> Result<Making, ExecuteError> {
     let host = execution.ports.host;
     if let Some(restoration) = &plan.restoration {
@@ -324,8 +324,9 @@ fn make(
         execution.progress.say("making keys and certificates");
     }
     let now = execution.ports.clock.now();
+    let keys = std::mem::take(&mut brought.keys);
     let minted: Vec<Minted> = mint(host, before, plan, brought, now)?;
-    let changes = render(host, plan, &minted)?;
+    let changes = render(host, plan, &minted, &keys)?;
     let names = plan.issuances.iter().map(|issuance| issuance.name.clone());
     let issued = names
         .zip(minted)
@@ -336,8 +337,10 @@ fn make(
 }
 
 /// Every file that the plan may touch, the manifests, and the kubelet's certificate store.
-fn backup_paths(plan: &Plan, before: &Inventory) -> Vec<PathBuf> {
+fn backup_paths(plan: &Plan, before: &Inventory, written: &[PathBuf]) -> Vec<PathBuf> {
     let mut paths = plan.touched_files();
+    // Files that only the host knows, as those of a unit.
+    paths.extend(written.iter().cloned());
     paths.extend(before.static_pod_folders.iter().cloned());
     for entry in &before.entries {
         paths.push(entry.holder.path().to_owned());

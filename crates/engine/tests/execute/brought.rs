@@ -173,6 +173,7 @@ fn a_host_checks_what_it_is_brought_whoever_sends_it() {
     let lost = Brought {
         prepared: None,
         certificates,
+        keys: Vec::new(),
     };
     refused(
         sites.site("w1").carry(&plan, lost).map(|_| ()),
@@ -203,6 +204,7 @@ fn a_host_checks_what_it_is_brought_whoever_sends_it() {
     let brought = Brought {
         prepared: Some(prepared),
         certificates,
+        keys: Vec::new(),
     };
     mismatch(
         sites.site("w1").carry(&longer, brought).map(|_| ()),
@@ -249,6 +251,7 @@ fn a_ca_that_is_handed_over_must_be_the_same_ca() {
         let brought = Brought {
             prepared: None,
             certificates: vec![("ca".to_owned(), vec![certificate.clone()])],
+            keys: Vec::new(),
         };
         sites.site("w1").carry(of_worker, brought).map(|_| ())
     };

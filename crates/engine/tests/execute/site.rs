@@ -267,6 +267,7 @@ impl Sites {
         Brought {
             prepared: Some(prepared),
             certificates,
+            keys: Vec::new(),
         }
     }
 

@@ -3,12 +3,14 @@
 //!
 //! What is done on a host is one plan, atomic and journaled there. Where the CA's key is on another
 //! host, the key pair is made on the first, its request goes to the second, and the certificate comes
-//! back; no private key ever travels. At the first failure what goes on is finished and nothing new
+//! back; no private key travels in the open, and only those that several hosts must have travel at all,
+//! sealed. At the first failure what goes on is finished and nothing new
 //! begins; a rerun settles what was interrupted and plans anew.
 
 mod batches;
 mod certificates;
 mod gates;
+mod keys;
 mod outcome;
 mod reconnect;
 mod run;
@@ -18,7 +20,7 @@ mod step;
 
 pub use certificates::KnownCertificates;
 pub use outcome::{CampaignOutcome, HostOutcome, HostState, RunDone, Stopped};
-pub use run::{Campaign, CampaignOptions, HostFacts, Patience};
+pub use run::{Campaign, CampaignOptions, HostFacts, PAUSED, Patience};
 pub use sessions::Sessions;
 pub use settle::{Settlement, settle};
 
@@ -42,6 +44,11 @@ pub trait CampaignProgress: Sync + Send {
 
     /// What a gate waits for; `open` once it stands open.
     fn gate(&self, gate: &Gate, open: bool, found: &str);
+
+    /// Asked between two stages: whether the next one may begin.
+    fn goes_on(&self) -> bool {
+        true
+    }
 }
 
 /// The progress of one host, as the engine speaks it.

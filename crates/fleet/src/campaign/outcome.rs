@@ -74,7 +74,7 @@ pub struct RunDone {
 pub struct Stopped {
     /// The stage.
     pub stage: String,
-    /// `host-failed` or `gate-closed`.
+    /// `host-failed`, `gate-closed` or `paused`.
     pub code: &'static str,
     /// In words.
     pub reason: String,

@@ -14,6 +14,9 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+/// The code of a stop between two stages that somebody asked for.
+pub const PAUSED: &str = "paused";
+
 /// How a campaign is carried out.
 #[derive(Clone, Debug)]
 pub struct CampaignOptions {
@@ -129,6 +132,14 @@ impl Campaign<'_> {
         let mut stopped = None;
         let of = self.plan.stages.len();
         for (index, stage) in self.plan.stages.iter().enumerate() {
+            if index > 0 && !self.progress.goes_on() {
+                stopped = Some(Stopped {
+                    stage: stage.name.clone(),
+                    code: PAUSED,
+                    reason: "paused before it, as was asked for".to_owned(),
+                });
+                break;
+            }
             self.progress.stage(index + 1, of, stage);
             if let Err(stop) = self.stage(stage, &ledger, &mut account) {
                 stopped = Some(stop);

@@ -8,7 +8,7 @@ use super::run::{Campaign, Ledger};
 use super::{HostProgress, is_lost};
 use crate::session::{
     CarryReport, CarryRequest, HostSession, IssuedCertificate, LookRequest, PreparedRequest,
-    SessionError, SigningOrder,
+    SealedKey, SessionError, SigningOrder,
 };
 use kubepki_core::plan::{Issuance, Origin, Plan, Signer, Stage, Step};
 use std::collections::BTreeMap;
@@ -71,8 +71,11 @@ impl Campaign<'_> {
                 None => self.sessions.connect(host)?,
             };
             let carried = self
-                .brought(session.as_mut(), host, plan, ledger)
-                .and_then(|brought| session.carry(&self.request(plan, brought), &progress));
+                .sealed_keys(session.as_mut(), plan, ledger)
+                .and_then(|keys| Ok((self.brought(session.as_mut(), host, plan, ledger)?, keys)))
+                .and_then(|(brought, keys)| {
+                    session.carry(&self.request(plan, brought, keys), &progress)
+                });
             let error = match carried {
                 Ok(report) => {
                     self.sessions.give_back(host, session);
@@ -131,11 +134,16 @@ impl Campaign<'_> {
         }
     }
 
-    fn request(&self, plan: &Plan, brought: Vec<IssuedCertificate>) -> CarryRequest {
+    fn request(
+        &self,
+        plan: &Plan,
+        brought: Vec<IssuedCertificate>,
+        sealed_keys: Vec<SealedKey>,
+    ) -> CarryRequest {
         CarryRequest {
             plan: plan.clone(),
             brought,
-            sealed_keys: Vec::new(),
+            sealed_keys,
             pki_folder: self.options.pki_folder.clone(),
             backup: self.options.backup,
             backup_recipients: self.options.backup_recipients.clone(),
@@ -319,7 +327,7 @@ fn complete(plan: &Plan, brought: &[IssuedCertificate]) -> Result<(), SessionErr
 }
 
 /// An error of another host than the one that is worked on.
-fn at(host: &str, error: SessionError) -> SessionError {
+pub(super) fn at(host: &str, error: SessionError) -> SessionError {
     SessionError {
         // The other host's connection says nothing of this one's.
         code: match is_lost(&error) {
@@ -331,7 +339,7 @@ fn at(host: &str, error: SessionError) -> SessionError {
     }
 }
 
-fn protocol(message: String) -> SessionError {
+pub(super) fn protocol(message: String) -> SessionError {
     SessionError {
         code: "agent-protocol".to_owned(),
         message,

@@ -10,44 +10,18 @@
 //!   folder that holds such a file already (and is none of the system's own, as `/etc`).
 //! - A link counts by what is behind it: `apiserver.crt` that leads to `/etc/shadow` is refused.
 
-use super::spelling::{KUBECONFIG_ENDINGS, PEM_ENDINGS, has_ending, is_plain};
+use super::edit_bounds::SharedKeys;
+use super::spelling::{KUBECONFIG_ENDINGS, PEM_ENDINGS, SYSTEM_FOLDERS, has_ending, is_plain};
 use crate::session::{SessionError, SigningOrder};
 use kubepki_core::model::{
-    Holder, Inventory, KubeconfigTrust, RunsAs, ServiceAccountKeyContents, UsedBy,
+    Component, Holder, Inventory, KubeconfigTrust, RunsAs, ServiceAccountKeyContents, UsedBy,
 };
 use kubepki_core::plan::{Issuance, KeyChoice, Origin, Plan, Signer};
 use kubepki_engine::apply::BACKUPS;
+use kubepki_engine::discover::unit_files;
 use kubepki_engine::ports::{FileKind, HostErrorKind, HostRead};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// Folders of the system: what lies in them is not all the cluster's.
-const SYSTEM_FOLDERS: [&str; 24] = [
-    "/",
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/etc/ssl",
-    "/etc/ssl/certs",
-    "/etc/ssl/private",
-    "/etc/pki",
-    "/etc/pki/tls",
-    "/etc/pki/tls/certs",
-    "/home",
-    "/lib",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/srv",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/var",
-    "/var/lib",
-];
 
 /// A plan names what is not this host's PKI.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,10 +53,16 @@ pub struct Bounds {
     /// Those that hold what they should.
     sound: BTreeSet<PathBuf>,
     /// Manifests of static pods.
-    manifests: BTreeSet<PathBuf>,
+    pub(super) manifests: BTreeSet<PathBuf>,
     static_pod_folders: BTreeSet<PathBuf>,
     /// Certificate and key of each authority.
     authorities: BTreeSet<(PathBuf, PathBuf)>,
+    /// Keys that several hosts may have in common, and public halves of those that sign tokens.
+    pub(super) shared_keys: SharedKeys,
+    /// Components, each as it was seen last.
+    pub(super) components: Vec<Component>,
+    /// Files of their units.
+    unit_files: BTreeSet<PathBuf>,
     /// Everything that was looked for, as a plan's basis names it.
     looked_for: BTreeSet<PathBuf>,
     /// Folders, links resolved, in which certificates lie.
@@ -124,6 +104,7 @@ impl Bounds {
                     continue;
                 }
                 self.learn_file(host, key, is_key);
+                self.shared_keys.private(key);
                 let pair = (authority.certificate_path.clone(), key.clone());
                 self.authorities.insert(pair);
             }
@@ -158,11 +139,24 @@ impl Bounds {
                 continue;
             }
             self.learn_file(host, &key.path, false);
+            match &key.contents {
+                ServiceAccountKeyContents::Public(_) => self.shared_keys.public(&key.path),
+                _ => self.shared_keys.private(&key.path),
+            }
         }
         for component in &inventory.components {
-            if let RunsAs::StaticPod { manifest, .. } = &component.runs_as {
-                self.manifests.insert(manifest.clone());
+            match &component.runs_as {
+                RunsAs::StaticPod { manifest, .. } => {
+                    self.manifests.insert(manifest.clone());
+                }
+                RunsAs::SystemdUnit { unit } => {
+                    let files = unit_files(host, unit).unwrap_or_default();
+                    self.unit_files.extend(files.all().cloned());
+                }
+                RunsAs::DockerContainer { .. } | RunsAs::Process => {}
             }
+            self.components.retain(|old| old.kind != component.kind);
+            self.components.push(component.clone());
         }
         let folders = inventory.static_pod_folders.iter().cloned();
         self.static_pod_folders.extend(folders);
@@ -222,6 +216,9 @@ impl Bounds {
     /// Refuses a plan that names anything else, to be read or to be written.
     pub fn check(&self, host: &dyn HostRead, plan: &Plan) -> Result<(), OutsideDiscovery> {
         let asked = Asked { bounds: self, host };
+        for edit in &plan.file_edits {
+            asked.edit(edit)?;
+        }
         for folder in &plan.static_pod_folders {
             if !self.static_pod_folders.contains(folder) {
                 return Err(outside(folder, "a folder of static pods"));
@@ -237,7 +234,7 @@ impl Bounds {
         if let Some(restoration) = &plan.restoration {
             asked.archive(&restoration.archive)?;
             for path in &restoration.paths {
-                if !self.manifests.contains(path) {
+                if !self.manifests.contains(path) && !self.unit_files.contains(path) {
                     asked.change(path, "a file to bring back")?;
                 }
             }
@@ -257,12 +254,13 @@ impl Bounds {
                 .any(|folder| path.parent() == Some(folder.as_path()))
         };
         for path in plan.touched_files() {
-            if !self.manifests.contains(&path) && !is_request(&path) {
+            let is_a_components = self.manifests.contains(&path) || self.unit_files.contains(&path);
+            if !is_a_components && !is_request(&path) {
                 asked.change(&path, "a file to write")?;
             }
         }
         for file in &plan.basis {
-            if !self.looked_for.contains(&file.path) {
+            if !self.looked_for.contains(&file.path) && !self.unit_files.contains(&file.path) {
                 asked.change(&file.path, "a file that it was made from")?;
             }
         }
@@ -300,7 +298,7 @@ fn requests_in(issuance: &Issuance) -> Option<&PathBuf> {
     }
 }
 
-fn outside(path: &Path, what: &'static str) -> OutsideDiscovery {
+pub(super) fn outside(path: &Path, what: &'static str) -> OutsideDiscovery {
     OutsideDiscovery {
         path: path.to_owned(),
         what,
@@ -321,9 +319,9 @@ fn add_folder(folders: &mut BTreeSet<PathBuf>, folder: PathBuf) {
 }
 
 /// A plan held against the bounds.
-struct Asked<'a> {
-    bounds: &'a Bounds,
-    host: &'a dyn HostRead,
+pub(super) struct Asked<'a> {
+    pub(super) bounds: &'a Bounds,
+    pub(super) host: &'a dyn HostRead,
 }
 
 impl Asked<'_> {
@@ -378,7 +376,7 @@ impl Asked<'_> {
     }
 
     /// A file whose contents reach others (as CA data of a kubeconfig) or decide over what is taken.
-    fn read(&self, path: &Path, what: &'static str) -> Result<(), OutsideDiscovery> {
+    pub(super) fn read(&self, path: &Path, what: &'static str) -> Result<(), OutsideDiscovery> {
         if self.bounds.known.contains(path) {
             self.change(path, what)
         } else {
@@ -387,7 +385,7 @@ impl Asked<'_> {
     }
 
     /// A file that may be read or written: known, or new beside what is known.
-    fn change(&self, path: &Path, what: &'static str) -> Result<(), OutsideDiscovery> {
+    pub(super) fn change(&self, path: &Path, what: &'static str) -> Result<(), OutsideDiscovery> {
         let refused = || outside(path, what);
         let real = self.resolved(path).ok_or_else(refused)?;
         let is_known = self.bounds.known.contains(path) || self.bounds.sound.contains(&real);

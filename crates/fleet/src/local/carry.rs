@@ -27,6 +27,7 @@ impl<O: Outside> LocalSession<O> {
         self.bounds.check(self.outside.ports().host, plan)?;
         let brought = Brought {
             certificates: certificates(&request.brought)?,
+            keys: self.opened(plan, &request.sealed_keys)?,
             // Used up by this run: were it to fail, new keys are made for new requests.
             prepared: self.prepared.remove(&plan.id),
         };

@@ -11,8 +11,10 @@ mod ask;
 mod bounds;
 mod carry;
 mod declared;
+mod edit_bounds;
 mod failure;
 mod halt;
+mod keys;
 mod look;
 mod spelling;
 
@@ -22,8 +24,8 @@ pub use look::RUNS;
 
 use crate::protocol::PROTOCOL;
 use crate::session::{
-    ApiAnswer, ApiQuestion, CarryReport, CarryRequest, Hello, HostSession, IssuedCertificate, Look,
-    LookRequest, PreparedRequest, SessionError, SigningOrder,
+    ApiAnswer, ApiQuestion, CarryReport, CarryRequest, Hello, HostSession, IssuedCertificate,
+    KeyOrder, Look, LookRequest, PreparedRequest, SealedKey, SessionError, SigningOrder,
 };
 use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::{ComponentKind, Inventory};
@@ -31,6 +33,7 @@ use kubepki_core::plan::Plan;
 use kubepki_engine::discover::{DiscoverOptions, discover, host_name};
 use kubepki_engine::execute::Prepared;
 use kubepki_engine::ports::{ClusterError, ClusterRead, Ports, Progress};
+use kubepki_engine::transit::TransitIdentity;
 use kubepki_sealed::Sealed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -64,6 +67,8 @@ pub struct LocalSession<O> {
     layout: Option<DeclaredLayout>,
     /// Keys that wait for their certificates, by the ids of their plans. They end with the session.
     prepared: BTreeMap<String, Prepared>,
+    /// Opens keys that were sealed for this session. Ends with it.
+    identity: Option<TransitIdentity>,
 }
 
 impl<O: Outside> LocalSession<O> {
@@ -88,6 +93,7 @@ impl<O: Outside> LocalSession<O> {
             options: DiscoverOptions::default(),
             layout: None,
             prepared: BTreeMap::new(),
+            identity: None,
         })
     }
 
@@ -189,5 +195,13 @@ impl<O: Outside> HostSession for LocalSession<O> {
 
     fn ask(&mut self, question: &ApiQuestion) -> Result<ApiAnswer, SessionError> {
         self.answer(question)
+    }
+
+    fn recipient(&mut self) -> Result<String, SessionError> {
+        Ok(self.own_recipient())
+    }
+
+    fn seal_keys(&mut self, orders: &[KeyOrder]) -> Result<Vec<SealedKey>, SessionError> {
+        self.seal_for_others(orders)
     }
 }

@@ -3,10 +3,38 @@
 use std::path::{Component, Path};
 
 /// How certificates, keys and requests are called.
-pub(super) const PEM_ENDINGS: [&str; 6] = ["crt", "pem", "key", "cer", "cert", "csr"];
+pub(super) const PEM_ENDINGS: [&str; 7] = ["crt", "pem", "key", "cer", "cert", "csr", "pub"];
 
 /// How kubeconfigs are called.
 pub(super) const KUBECONFIG_ENDINGS: [&str; 2] = ["conf", "kubeconfig"];
+
+/// Folders of the system: what lies in them is not all the cluster's.
+pub(super) const SYSTEM_FOLDERS: [&str; 24] = [
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/etc/ssl",
+    "/etc/ssl/certs",
+    "/etc/ssl/private",
+    "/etc/pki",
+    "/etc/pki/tls",
+    "/etc/pki/tls/certs",
+    "/home",
+    "/lib",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/var",
+    "/var/lib",
+];
 
 /// The longest path that Linux takes.
 const PATH_LIMIT: usize = 4096;
