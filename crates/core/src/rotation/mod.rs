@@ -8,6 +8,7 @@
 //! <https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/>
 
 pub mod api_change;
+pub mod check;
 mod generations;
 pub mod observe;
 pub mod phase;
