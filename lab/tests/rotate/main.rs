@@ -83,7 +83,7 @@ fn rotate(field: &Field<'_>, root: &str, allowed: usize) -> Result<()> {
     let rotated =
         field
             .access
-            .kubepki(&["--yes", "rotate", root, "run", "--acknowledge", "all"])?;
+            .kubepki(&["rotate", "run", root, "--yes", "--acknowledge", "all"])?;
     println!(
         "{}{}\n--- {root} rotated in {:.0} s",
         rotated.stdout,
