@@ -21,6 +21,7 @@ mod kubeconfig;
 mod man;
 mod renew;
 mod rescue;
+mod rotate;
 mod schema;
 mod status;
 mod undo;
@@ -43,6 +44,11 @@ pub use kubeconfig::{KubeconfigArgs, KubeconfigListArgs, KubeconfigUpdateArgs, K
 pub use man::ManArgs;
 pub use renew::{ApplyArgs, BackupChoice, KeyTypeChoice, KeyWhich, RenewArgs};
 pub use rescue::RescueArgs;
+pub use rotate::{
+    OldKeyChoice, RestartChoice, RootChoice, RotateArgs, RotateBackArgs, RotatePauseArgs,
+    RotatePlanArgs, RotateRunArgs, RotateStatusArgs, RotateStep, RotationMeans, RotationWish,
+    roots,
+};
 pub use schema::SchemaArgs;
 pub use status::StatusArgs;
 pub use undo::{
@@ -96,6 +102,10 @@ pub enum Command {
     Renew(Box<RenewArgs>),
     #[command(about = "Bring a cluster back whose API answers nobody")]
     Rescue(Box<RescueArgs>),
+    #[command(
+        about = "Replace CAs and service-account keys of a running cluster, without a failed request"
+    )]
+    Rotate(Box<RotateArgs>),
     #[command(about = "Carry out a plan that `renew --plan-out` wrote")]
     Apply(ApplyArgs),
     #[command(about = "Bring back the files that the last plan changed")]

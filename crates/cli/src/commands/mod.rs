@@ -19,6 +19,7 @@ mod man;
 mod plan_view;
 mod renew;
 mod rescue;
+mod rotate;
 mod run;
 mod schema;
 mod status;
@@ -44,6 +45,7 @@ pub fn run(context: &Context, command: &Command) -> Result<ExitCode, CliError> {
         Command::Explain(args) => explain::run(context, args),
         Command::Renew(args) => renew::run(context, args),
         Command::Rescue(args) => rescue::run(context, args),
+        Command::Rotate(args) => rotate::run(context, args),
         Command::Apply(args) => renew::apply(context, args),
         Command::Undo(args) => undo::undo(context, args),
         Command::Backup(args) => backup::run(context, args),

@@ -138,6 +138,7 @@ pub fn carry_request(plan: &Plan) -> CarryRequest {
     CarryRequest {
         plan: plan.clone(),
         brought: Vec::new(),
+        sealed_keys: Vec::new(),
         pki_folder: PathBuf::from(PKI),
         backup: true,
         backup_recipients: Vec::new(),

@@ -13,8 +13,8 @@ use crate::exit_code::ExitCode;
 use crate::output::{self, BAD, Cell, Column, DIM, GOOD, HEADING, NAME, Table, WARN, printable};
 use kubepki_core::plan::ClusterPlan;
 use kubepki_fleet::campaign::{
-    Campaign, CampaignOptions, CampaignOutcome, HostFacts, HostOutcome, HostState,
-    KnownCertificates, Patience, Sessions, settle,
+    Campaign, CampaignOptions, CampaignOutcome, CampaignProgress, HostFacts, HostOutcome,
+    HostState, KnownCertificates, Patience, Sessions, settle,
 };
 use kubepki_fleet::local::RUNS;
 use kubepki_fleet::session::{InterruptedRun, SessionError};
@@ -163,6 +163,18 @@ impl<'a> Undertaking<'a> {
         plan: &ClusterPlan,
         patience: Patience,
     ) -> CampaignOutcome {
+        let voices = Voices::new(context, plan.hosts());
+        self.carry_out_told(looked, plan, patience, &voices)
+    }
+
+    /// The same, with somebody else who is told and asked.
+    pub fn carry_out_told(
+        &self,
+        looked: &[Looked],
+        plan: &ClusterPlan,
+        patience: Patience,
+        progress: &dyn CampaignProgress,
+    ) -> CampaignOutcome {
         let seen = looked
             .iter()
             .filter_map(|looked| Some((looked.host.as_str(), looked.seen.as_ref().ok()?)));
@@ -178,14 +190,13 @@ impl<'a> Undertaking<'a> {
             backup_recipients: self.backup.backup_recipient.clone(),
             patience,
         };
-        let voices = Voices::new(context, plan.hosts());
         Campaign {
             plan,
             hosts: &facts,
             certificates: &certificates,
             sessions: self.sessions,
             options: &options,
-            progress: &voices,
+            progress,
         }
         .carry_out()
     }

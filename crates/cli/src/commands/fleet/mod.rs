@@ -29,7 +29,7 @@ use kubepki_fleet::session::SessionError;
 
 pub use looking::{Looked, look_at_all, look_at_each, request as look_request};
 pub use progress::Voices;
-pub use reach::Reach;
+pub use reach::{Reach, everybody};
 
 /// Runs a verb on the hosts of a cluster document; `None` when it is about this host alone.
 pub fn run(context: &Context, command: &Command) -> Option<Result<ExitCode, CliError>> {

@@ -5,7 +5,7 @@
 
 mod account;
 mod api;
-mod hosts;
+pub mod hosts;
 mod look;
 mod rest;
 mod show;

@@ -1,0 +1,161 @@
+//! What came of a rotation's rounds: for people a table of where the time went and what is left, for
+//! programs an object.
+
+use super::clocked::RoundTime;
+use super::proof::ProofLine;
+use crate::context::Context;
+use crate::error::{API_VERSION, CliError};
+use crate::output::{self, Cell, Column, DIM, HEADING, NAME, Table};
+use kubepki_core::rotation::{Phase, Position, Root, RootPicture};
+use kubepki_fleet::campaign::CampaignOutcome;
+use serde::Serialize;
+use std::io::Write;
+
+/// One phase that was carried out, as far as it went.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PhaseDone {
+    /// Which.
+    pub phase: Phase,
+    /// The plan's id.
+    pub plan: String,
+    /// What was proved of it before it began.
+    pub proof: ProofLine,
+    /// Where the time went.
+    pub rounds: Vec<RoundTime>,
+    /// Host by host.
+    pub outcome: CampaignOutcome,
+}
+
+/// Everything that there is to tell.
+#[derive(Default)]
+pub struct Account {
+    /// What was rotated.
+    pub roots: Vec<Root>,
+    /// In order.
+    pub phases: Vec<PhaseDone>,
+    /// Whether it ended early because somebody asked for that.
+    pub paused: bool,
+}
+
+/// What `-o json` shows.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RotationResult<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    roots: &'a [Root],
+    phases: &'a [PhaseDone],
+    positions: Vec<Standing>,
+    /// Whether what was asked for is done.
+    done: bool,
+    paused: bool,
+    left: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Standing {
+    root: Root,
+    position: Position,
+}
+
+impl Account {
+    /// Whether everything that was begun is done.
+    pub fn is_done(&self) -> bool {
+        self.phases.iter().all(|phase| phase.outcome.is_done())
+    }
+
+    /// Tells all of it; `left` is what people have to see to.
+    pub fn tell(
+        &self,
+        context: &Context,
+        roots: &[RootPicture],
+        left: &[String],
+    ) -> Result<(), CliError> {
+        let of_these = roots.iter().filter(|root| self.roots.contains(&root.root));
+        if let Some(structured) = context.structured() {
+            let positions = of_these
+                .map(|root| Standing {
+                    root: root.root,
+                    position: root.position,
+                })
+                .collect();
+            return context.emit(
+                structured,
+                &RotationResult {
+                    api_version: API_VERSION,
+                    kind: "RotationResult",
+                    roots: &self.roots,
+                    phases: &self.phases,
+                    positions,
+                    done: self.is_done(),
+                    paused: self.paused,
+                    left,
+                },
+            );
+        }
+        let mut stdout = context.stdout();
+        writeln!(stdout)?;
+        self.times(&mut stdout)?;
+        for root in of_these {
+            super::standing::headline(&mut stdout, root)?;
+        }
+        if !left.is_empty() {
+            writeln!(stdout, "\n{HEADING}Left to you{HEADING:#}")?;
+            for line in left {
+                writeln!(stdout, "  {}", output::printable(line))?;
+            }
+        }
+        Ok(stdout.flush()?)
+    }
+
+    fn times(&self, writer: &mut dyn Write) -> Result<(), CliError> {
+        let mut rows = Vec::new();
+        let mut sums = [0.0; 3];
+        for phase in &self.phases {
+            for (index, round) in phase.rounds.iter().enumerate() {
+                let parts = [
+                    round.seconds,
+                    round.waiting_seconds,
+                    round.restarting_seconds,
+                ];
+                for (sum, part) in sums.iter_mut().zip(parts) {
+                    *sum += part;
+                }
+                let first = if index == 0 { phase.phase.as_str() } else { "" };
+                rows.push(row(first, &round.round, parts, round.estimate_seconds));
+            }
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let estimate = self
+            .phases
+            .iter()
+            .flat_map(|phase| &phase.rounds)
+            .fold(0, |sum: u32, round| sum.saturating_add(round.estimate_seconds));
+        rows.push(row("all", "", sums, estimate));
+        let columns = vec![
+            Column::fixed("PHASE"),
+            Column::shrinking("ROUND", 20),
+            Column::fixed("SECONDS"),
+            Column::fixed("WAITING"),
+            Column::fixed("TAKING UP"),
+            Column::fixed("ESTIMATED"),
+        ];
+        Table::new(columns, output::terminal_width()).write(writer, &rows)?;
+        writeln!(
+            writer,
+            "{DIM}taking up: restarts and re-reading, summed over hosts{DIM:#}\n"
+        )?;
+        Ok(())
+    }
+}
+
+fn row(phase: &str, round: &str, parts: [f64; 3], estimate: u32) -> Vec<Cell> {
+    let mut cells = vec![Cell::styled(phase, NAME), Cell::new(round)];
+    cells.extend(parts.map(|seconds| Cell::new(format!("{seconds:.1}"))));
+    cells.push(Cell::styled(estimate.to_string(), DIM));
+    cells
+}

@@ -1,0 +1,324 @@
+//! `kubepki rotate start`, `next`, `run` and `finish`: look, take the first unfinished phase, script
+//! what is missing, prove it, make plans of hosts of it, ask, carry it out, look again. Nothing is
+//! remembered from one turn to the next but what was asked for.
+
+use super::account::{Account, PhaseDone};
+use super::clocked::Clocked;
+use super::look::{Looker, World};
+use super::pause::Pause;
+use super::{left, proof, refusal, scope, show, standing};
+use crate::args::RotateRunArgs;
+use crate::commands::fleet::carry::Undertaking;
+use crate::commands::fleet::document::SelectedHosts;
+use crate::commands::fleet::{Reach, Voices};
+use crate::commands::{backup, plan_view};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
+use crate::output::{HEADING, NAME};
+use kubepki_core::plan::ClusterPlan;
+use kubepki_core::rotation::lower::lower;
+use kubepki_core::rotation::plan::{script_for, whole};
+use kubepki_core::rotation::{Phase, Root, RotationRequest, Script};
+use kubepki_fleet::campaign::{CampaignOutcome, HostState, PAUSED, Patience};
+
+/// How much of a rotation is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The first phase of one that was not begun.
+    Start,
+    /// One phase.
+    Next,
+    /// All that are left.
+    Run,
+    /// The last phases of one that is that far.
+    Finish,
+}
+
+/// A phase is looked at and done anew so often when something of it is still missing afterwards: a
+/// node that joined, a file that somebody wrote.
+const ROUNDS: usize = 3;
+
+/// Does it.
+pub fn run(
+    context: &Context,
+    hosts: &SelectedHosts,
+    args: &RotateRunArgs,
+    extent: Extent,
+) -> Result<ExitCode, CliError> {
+    if !args.backup.no_backup {
+        // A recipient that is none is told before anything is made.
+        backup::protection(&args.backup.backup_recipient)?;
+    }
+    let reach = Reach::new(hosts);
+    let sessions = reach.kept();
+    let undertaking = Undertaking::new(hosts, &sessions, &args.means.ca_dir, &args.backup);
+    let looker = Looker {
+        context,
+        undertaking: &undertaking,
+        timeout: args.means.timeout,
+    };
+    let world = looker.look_at_settled()?;
+    let roots = scope::roots(&world.picture, &args.wish.roots)?;
+    let request = scope::request(hosts, &args.wish, &world.picture, &roots)?;
+    fits(&world, &roots, extent)?;
+    let going = Going {
+        context,
+        looker: &looker,
+        args,
+        extent,
+        request: &request,
+        pause: Pause::listen(&sessions, world.asked.clone()),
+    };
+    going.all(world)
+}
+
+/// Whether a rotation that stands so may go so far.
+fn fits(world: &World, roots: &[Root], extent: Extent) -> Result<(), CliError> {
+    let at_rest = standing::at_rest(&world.picture, roots);
+    let phase = standing::phase(&world.picture, roots);
+    match extent {
+        Extent::Start if !at_rest => Err(CliError::new(
+            "rotation-under-way",
+            format!("a rotation is under way already: {phase} is next"),
+        )
+        .hint("`kubepki rotate next` goes on with it, `kubepki rotate status` shows it")),
+        Extent::Finish if at_rest || phase < Phase::Settle => Err(CliError::new(
+            "not-that-far",
+            match at_rest {
+                true => "nothing is being rotated".to_owned(),
+                false => format!("{phase} is not done yet: nothing can be retired"),
+            },
+        )
+        .hint("`kubepki rotate run` does all phases that are left")),
+        _ => Ok(()),
+    }
+}
+
+struct Going<'a> {
+    context: &'a Context,
+    looker: &'a Looker<'a>,
+    args: &'a RotateRunArgs,
+    extent: Extent,
+    request: &'a RotationRequest,
+    pause: Pause<'a>,
+}
+
+impl Going<'_> {
+    fn all(&self, mut world: World) -> Result<ExitCode, CliError> {
+        let mut account = Account {
+            roots: self.request.roots.clone(),
+            ..Account::default()
+        };
+        if matches!(self.extent, Extent::Run | Extent::Finish) && !self.agreed_to_all(&world)? {
+            self.context.note("nothing was changed");
+            return Ok(ExitCode::Fine);
+        }
+        let mut tries = 0;
+        let mut last: Option<Phase> = None;
+        while let Some(phase) = self.next_phase(&world, last) {
+            if self.args.until == Some(phase) {
+                self.context
+                    .note(format_args!("\nstopped before {phase}, as was asked for"));
+                break;
+            }
+            tries = if last == Some(phase) { tries + 1 } else { 0 };
+            if tries >= ROUNDS {
+                return Err(self.stuck(&world, phase));
+            }
+            let Some(done) = self.phase(&world, phase)? else {
+                self.context.note("nothing was changed");
+                break;
+            };
+            let outcome = done.outcome.clone();
+            account.phases.push(done);
+            last = Some(phase);
+            if let Some(ended) = self.ended_early(&outcome, &mut account, &world)? {
+                return Ok(ended);
+            }
+            world = self.looker.look_at_settled()?;
+            let is_over = self
+                .next_phase(&world, last)
+                .is_none_or(|next| next != phase);
+            if is_over && (self.args.pause_after == Some(phase) || self.is_one_phase()) {
+                break;
+            }
+            if self.pause.is_asked_for() {
+                account.paused = true;
+                break;
+            }
+        }
+        let left = left::to_the_user(&world.picture, self.request);
+        account.tell(self.context, &world.picture.roots, &left)?;
+        self.how_to_go_on(&world);
+        Ok(ExitCode::Fine)
+    }
+
+    fn is_one_phase(&self) -> bool {
+        matches!(self.extent, Extent::Start | Extent::Next)
+    }
+
+    /// The phase that comes now; `None` when all is done. A rotation that ended leaves the world at
+    /// rest, as one that was not begun does: `last` tells them apart.
+    fn next_phase(&self, world: &World, last: Option<Phase>) -> Option<Phase> {
+        let roots = &self.request.roots;
+        match standing::at_rest(&world.picture, roots) {
+            true if last.is_some() => None,
+            true => Some(Phase::Prepare),
+            false => Some(standing::phase(&world.picture, roots)),
+        }
+    }
+
+    /// Shows everything that is going to happen and asks once.
+    fn agreed_to_all(&self, world: &World) -> Result<bool, CliError> {
+        let script =
+            whole(&world.picture, self.request).map_err(|refused| refusal(&refused))?;
+        let (line, verdict) = proof::proved(world, &script, self.request)?;
+        standing::gaps(self.context, &world.picture)?;
+        show::write_script(self.context, &world.picture, self.request, &script)?;
+        proof::show(self.context, &line, &verdict)?;
+        self.context.confirm("Carry out this rotation?")
+    }
+
+    /// Does what is left of one phase; `None` when the user does not want it.
+    fn phase(&self, world: &World, phase: Phase) -> Result<Option<PhaseDone>, CliError> {
+        self.context.note(format_args!(
+            "\n{HEADING}Phase {} of {}: {phase}{HEADING:#} {}",
+            standing::number(phase),
+            Phase::ALL.len(),
+            standing::purpose(phase)
+        ));
+        let script =
+            script_for(&world.picture, self.request, phase).map_err(|refused| refusal(&refused))?;
+        let (line, verdict) = proof::proved(world, &script, self.request)?;
+        let plan = self.plan(world, &script)?;
+        if plan.is_empty() {
+            return Err(self.stuck(world, phase));
+        }
+        proof::show(self.context, &line, &verdict)?;
+        if self.is_one_phase() {
+            plan_view::show_cluster(self.context, &plan)?;
+            if !self.context.confirm("Carry out this phase?")? {
+                return Ok(None);
+            }
+        }
+        let paused = || self.pause.is_asked_for();
+        let clocked = Clocked::new(Voices::new(self.context, plan.hosts()), &paused);
+        let outcome = self.looker.undertaking.carry_out_told(
+            &world.looked,
+            &plan,
+            Patience::default(),
+            &clocked,
+        );
+        Ok(Some(PhaseDone {
+            phase,
+            plan: plan.id.clone(),
+            proof: line,
+            rounds: clocked.rounds(&outcome),
+            outcome,
+        }))
+    }
+
+    fn plan(&self, world: &World, script: &Script) -> Result<ClusterPlan, CliError> {
+        lower(
+            script,
+            &world.picture,
+            &world.hosts(),
+            world.cluster.as_ref(),
+            self.request,
+            self.context.now(),
+        )
+        .map_err(|error| {
+            CliError::new(error.code(), &error)
+                .hint("`kubepki rotate status` shows what lies where, `kubepki doctor` what is wrong")
+        })
+    }
+
+    /// A campaign that was paused ends well; one that failed ends with what is done, what is not, and
+    /// how to go on; one that the world outran is planned anew.
+    fn ended_early(
+        &self,
+        outcome: &CampaignOutcome,
+        account: &mut Account,
+        world: &World,
+    ) -> Result<Option<ExitCode>, CliError> {
+        let Some(stopped) = &outcome.stopped else {
+            return Ok(None);
+        };
+        if stopped.code == PAUSED {
+            account.paused = true;
+            account.tell(self.context, &world.picture.roots, &[])?;
+            self.context.note(
+                "\npaused; `kubepki rotate run` goes on, `kubepki rotate back` takes this phase back",
+            );
+            return Ok(Some(ExitCode::Fine));
+        }
+        let outrun = outcome
+            .in_state(HostState::Failed)
+            .filter_map(|host| host.error.as_ref())
+            .all(|error| error.code == "world-changed");
+        if outrun && outcome.in_state(HostState::Failed).count() > 0 {
+            self.context.note(
+                "\nthe world has changed since the plan was made: looking again, planning anew",
+            );
+            return Ok(None);
+        }
+        account.tell(self.context, &world.picture.roots, &[])?;
+        Err(failed(outcome))
+    }
+
+    fn stuck(&self, world: &World, phase: Phase) -> CliError {
+        let mut error = CliError::new(
+            "phase-not-over",
+            format!("{phase} is not over, and there is nothing left to do for it here"),
+        );
+        for line in left::unfinished(&world.picture, self.request, phase) {
+            error = error.detail("still", line);
+        }
+        error.hint("`kubepki rotate status -o wide` shows every place; once it is seen to, run this again")
+    }
+
+    fn how_to_go_on(&self, world: &World) {
+        if standing::at_rest(&world.picture, &self.request.roots) {
+            return;
+        }
+        let phase = standing::phase(&world.picture, &self.request.roots);
+        self.context.note(format_args!(
+            "\n{NAME}{phase}{NAME:#} is next: `kubepki rotate next` does it, `kubepki rotate run` all that is left, \
+             `kubepki rotate back` takes the last phase back"
+        ));
+    }
+}
+
+fn failed(outcome: &CampaignOutcome) -> CliError {
+    let (code, reason) = match &outcome.stopped {
+        Some(stopped) => (
+            stopped.code,
+            format!("stopped in round {}: {}", stopped.stage, stopped.reason),
+        ),
+        None => ("not-done", "not everything was done".to_owned()),
+    };
+    let count = |state| outcome.in_state(state).count();
+    let mut error = CliError::new(code, reason).detail(
+        "hosts",
+        format!(
+            "{} done, {} partly, {} failed, {} not begun",
+            count(HostState::Done),
+            count(HostState::Partly),
+            count(HostState::Failed),
+            count(HostState::NotBegun)
+        ),
+    );
+    for host in outcome.in_state(HostState::Failed) {
+        for (label, value) in host.error.iter().flat_map(|error| &error.details) {
+            error = error.detail("evidence", format_args!("{}: {label}: {value}", host.host));
+        }
+        if let Some(hint) = host.error.as_ref().and_then(|error| error.hint.as_ref()) {
+            error = error.detail("hint", format_args!("{}: {hint}", host.host));
+        }
+    }
+    error.hint(
+        "every host works with what lies there now; `kubepki rotate run` looks again and goes on, \
+         `kubepki rotate back` takes the phase back",
+    )
+}

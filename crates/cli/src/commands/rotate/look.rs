@@ -1,0 +1,180 @@
+//! Looking at a whole cluster for a rotation: every host, then the API and who leads, asked of one
+//! control plane that is well, by name and never through a load balancer. The picture is made of it.
+
+use crate::commands::fleet::carry::{Undertaking, all_seen, changeable, interrupted};
+use crate::commands::fleet::{Looked, look_at_all, look_request, session_error};
+use crate::context::Context;
+use crate::error::CliError;
+use jiff::SignedDuration;
+use kubepki_core::connections::{Graph, Material, derive};
+use kubepki_core::diagnose::{Evidence, HostEvidence};
+use kubepki_core::model::cluster::ClusterObservation;
+use kubepki_core::model::{ComponentKind, Gap};
+use kubepki_core::plan::HostView;
+use kubepki_core::rotation::{Leaders, Picture, observe};
+use kubepki_fleet::session::{ApiAnswer, ApiQuestion, RotationRun, SessionError};
+use std::time::Duration;
+
+/// Who looks, and how.
+pub struct Looker<'a> {
+    /// Where it is said.
+    pub context: &'a Context,
+    /// The hosts and how they are changed.
+    pub undertaking: &'a Undertaking<'a>,
+    /// For one question.
+    pub timeout: SignedDuration,
+}
+
+/// What was seen.
+pub struct World {
+    /// As sessions told it.
+    pub looked: Vec<Looked>,
+    /// The API, when somebody could be asked.
+    pub cluster: Option<ClusterObservation>,
+    /// The control plane that was asked.
+    pub asked: Option<String>,
+    /// Of every place, what it holds.
+    pub picture: Picture,
+    evidence: Vec<HostEvidence>,
+}
+
+impl Looker<'_> {
+    /// Looks at everything; what cannot be seen is a gap of the picture.
+    pub fn look(&self) -> Result<World, CliError> {
+        let timeout = Duration::try_from(self.timeout).unwrap_or(Duration::from_secs(5));
+        let request = look_request(self.undertaking.ca_dir, true, timeout);
+        let looked = look_at_all(
+            self.context,
+            self.undertaking.hosts,
+            self.undertaking.sessions,
+            &request,
+        )?;
+        self.seen(looked)
+    }
+
+    /// Looks at everything, after what was interrupted anywhere has been settled. Every host has to be
+    /// seen: what is not known of one cannot be proved.
+    pub fn look_at_settled(&self) -> Result<World, CliError> {
+        let mut world = self.look()?;
+        all_seen(&world.looked)?;
+        changeable(&world.looked)?;
+        let runs = interrupted(&world.looked);
+        if !runs.is_empty() {
+            self.undertaking.settle(self.context, &runs)?;
+            world = self.look()?;
+            all_seen(&world.looked)?;
+        }
+        Ok(world)
+    }
+
+    fn seen(&self, looked: Vec<Looked>) -> Result<World, CliError> {
+        let mut evidence = Vec::new();
+        let mut gaps = Vec::new();
+        let mut last: Option<(&str, &SessionError)> = None;
+        for host in &looked {
+            match &host.seen {
+                Ok(seen) => {
+                    let mut inventory = seen.look.inventory.clone();
+                    // One name for a host everywhere: that of the cluster document.
+                    inventory.host.clone_from(&host.host);
+                    evidence.push(HostEvidence {
+                        inventory,
+                        live: seen.look.live.clone(),
+                    });
+                }
+                Err(error) => {
+                    last = Some((&host.host, error));
+                    gaps.push(Gap::new(&host.host, error.to_string()));
+                }
+            }
+        }
+        if evidence.is_empty()
+            && let Some((host, error)) = last
+        {
+            return Err(session_error(host, error));
+        }
+        let (asked, leaders, cluster) = self.ask(&evidence, &mut gaps);
+        let mut picture = observe::picture(
+            &Evidence {
+                hosts: &evidence,
+                cluster: cluster.as_ref(),
+            },
+            &leaders,
+        );
+        picture.gaps.append(&mut gaps);
+        Ok(World {
+            looked,
+            cluster,
+            asked,
+            picture,
+            evidence,
+        })
+    }
+
+    /// The first control plane whose own API server answers says who leads and what is in the API.
+    fn ask(
+        &self,
+        evidence: &[HostEvidence],
+        gaps: &mut Vec<Gap>,
+    ) -> (Option<String>, Leaders, Option<ClusterObservation>) {
+        let servers = evidence.iter().map(|host| &host.inventory).filter(|host| {
+            host.live && host.component(ComponentKind::KubeApiserver).is_some()
+        });
+        let mut reasons = Vec::new();
+        for host in servers {
+            let name = host.host.as_str();
+            let answered = self.undertaking.sessions.with(name, |session| {
+                match session.ask(&ApiQuestion::Ready)? {
+                    ApiAnswer::Health { ok: false, found } => {
+                        return Err(SessionError::new("api-not-ready", found));
+                    }
+                    _ => {}
+                }
+                let leaders = session.ask(&ApiQuestion::Leaders)?;
+                Ok((leaders, session.ask(&ApiQuestion::Scan)?))
+            });
+            match answered {
+                Ok((ApiAnswer::Leaders { leaders }, ApiAnswer::Scanned { observation })) => {
+                    return (Some(name.to_owned()), leaders, Some(*observation));
+                }
+                Ok(_) => reasons.push(format!("{name}: an answer to another question")),
+                Err(error) => reasons.push(format!("{name}: {error}")),
+            }
+        }
+        let reason = match reasons.is_empty() {
+            true => "no host with an API server runs".to_owned(),
+            false => reasons.join("; "),
+        };
+        gaps.push(Gap::new("Kubernetes API", reason));
+        (None, Leaders::default(), None)
+    }
+}
+
+impl World {
+    /// Every connection, and what lies in its slots.
+    pub fn connections(&self) -> (Graph, Material) {
+        derive(&Evidence {
+            hosts: &self.evidence,
+            cluster: self.cluster.as_ref(),
+        })
+    }
+
+    /// The hosts as plans are made of them.
+    pub fn hosts(&self) -> Vec<HostView<'_>> {
+        let seen = self.looked.iter().filter_map(|looked| {
+            Some(HostView {
+                name: &looked.host,
+                inventory: &looked.seen.as_ref().ok()?.look.inventory,
+            })
+        });
+        seen.collect()
+    }
+
+    /// Finished runs of rotations, host by host.
+    pub fn rotation_runs(&self) -> impl Iterator<Item = (&str, &RotationRun)> {
+        self.looked.iter().flat_map(|looked| {
+            let runs = looked.seen.iter().flat_map(|seen| &seen.look.rotation_runs);
+            runs.map(|run| (looked.host.as_str(), run))
+        })
+    }
+}
