@@ -99,6 +99,12 @@ impl ServiceControl for LocalServices {
         })
     }
 
+    fn reload_units(&self) -> Result<(), ServiceError> {
+        run(&self.systemctl, &["daemon-reload"], RESTART)
+            .map(drop)
+            .map_err(|detail| failed("reload", "the units", detail))
+    }
+
     fn restart_unit(&self, unit: &str) -> Result<(), ServiceError> {
         // Refused for a unit that is not loaded, and then there is nothing to clear; whether the
         // unit exists is told by the restart.

@@ -8,19 +8,22 @@
 //! is finished by whoever comes next: see [`settle`](super::settle).
 
 use super::basis;
+use super::edit::leaves_no_mark;
 use super::error::ExecuteError;
 use super::mint::{Minted, mint};
 use super::prepare::Brought;
 use super::render::render;
 use super::since::files_since;
 use crate::apply::backup::{self, Protection, Unlock};
-use crate::apply::{Change, RunId, Runner, Start, Transaction};
+use crate::apply::{BatchState, Change, Record, RunId, Runner, Start, Transaction};
 use crate::discover::{DiscoverOptions, discover};
 use crate::ports::{Ports, Progress};
-use crate::take_up::{How, Setting, TakenUp, halted, in_order, take_up};
+use crate::take_up::{
+    How, Setting, TakeUpError, TakenUp, halted, in_order, start_parked, take_up_around,
+};
 use crate::verify::{Circumstances, Verdict, node_is_ready, verify};
 use jiff::Timestamp;
-use kubepki_core::model::{Component, Entry, Inventory, Role};
+use kubepki_core::model::{Component, ComponentKind, Entry, Inventory, Role};
 use kubepki_core::plan::{ComponentAction, Plan};
 use kubepki_x509::Certificate;
 use std::path::PathBuf;
@@ -170,8 +173,11 @@ impl Course<'_> {
         let inventory = look()?;
         let mut taken_up = Vec::new();
         let mut left_alone = Vec::new();
+        let written_now = written_by(transaction.record());
         if ports.host.is_live() {
-            let setting = self.setting(&inventory);
+            self.reload_units(&written_now)?;
+            let setting = self.setting(&inventory, &written_now);
+            let parked: Vec<ComponentKind> = parks(self.plan);
             for action in in_order(ports, &self.plan.components, &setting) {
                 let step = format!("take-up {}", action.component);
                 if transaction.is_done(&step) {
@@ -181,12 +187,23 @@ impl Course<'_> {
                     left_alone.push(reason);
                     continue;
                 }
-                let Some(component) = component(&inventory, &action) else {
+                let seen;
+                let component = match component(&inventory, &action) {
+                    // What was stopped for another is back by now, and seen again.
+                    None if parked.contains(&action.component) => {
+                        seen = look()?;
+                        component(&seen, &action)
+                    }
+                    found => found,
+                };
+                let Some(component) = component else {
                     left_alone.push(format!("{} is no longer on this host", action.component));
                     continue;
                 };
                 transaction.step_intent(&step)?;
-                let done = take_up(ports, component, &action, &setting)?;
+                let done = take_up_around(ports, component, &action, &setting, || {
+                    look().map(|inventory| inventory.components)
+                })?;
                 self.execution.progress.say(&describe(&done));
                 transaction.step_done(&step)?;
                 taken_up.push(done);
@@ -230,7 +247,38 @@ impl Course<'_> {
         })
     }
 
-    fn setting<'s>(&'s self, inventory: &'s Inventory) -> Setting<'s> {
+    /// systemd reads what a unit is started with when it is told to.
+    fn reload_units(&self, written: &[PathBuf]) -> Result<(), ExecuteError> {
+        let is_unit = |path: &PathBuf| {
+            let folder = path.parent().unwrap_or(path);
+            [path, folder].iter().any(|it| {
+                let name = it.to_string_lossy();
+                name.ends_with(".service") || name.ends_with(".service.d")
+            })
+        };
+        let units = self.plan.components.iter();
+        let first = units
+            .map(|action| action.component)
+            .next()
+            .filter(|_| written.iter().any(is_unit));
+        match first {
+            None => Ok(()),
+            Some(component) => self
+                .execution
+                .ports
+                .services
+                .reload_units()
+                .map_err(|source| {
+                    ExecuteError::TakeUp(TakeUpError::Service {
+                        component,
+                        source,
+                        log: Vec::new(),
+                    })
+                }),
+        }
+    }
+
+    fn setting<'s>(&'s self, inventory: &'s Inventory, written: &'s [PathBuf]) -> Setting<'s> {
         let admin_kubeconfig = inventory
             .entries
             .iter()
@@ -242,8 +290,22 @@ impl Course<'_> {
             admin_kubeconfig,
             static_pod_folders: &self.plan.static_pod_folders,
             components: &inventory.components,
+            written,
+            leaves_no_mark: leaves_no_mark(self.plan),
             progress: self.execution.progress,
         }
+    }
+
+    /// Starts what the plan's components had others stopped for; what an interruption left so.
+    pub(super) fn start_parked(&self) -> Result<(), ExecuteError> {
+        let ports = &self.execution.ports;
+        let parked = parks(self.plan);
+        if parked.is_empty() || !ports.host.is_live() {
+            return Ok(());
+        }
+        let inventory = discover(ports.host, &self.execution.options, ports.clock.now())?;
+        start_parked(ports, &parked, &self.setting(&inventory, &[]))?;
+        Ok(())
     }
 
     /// Why the host cannot be expected to serve and accept what is on its disk now, if so.
@@ -294,6 +356,22 @@ impl Course<'_> {
             action.component, expired.name
         ))
     }
+}
+
+/// Components that are stopped while another takes up new files.
+fn parks(plan: &Plan) -> Vec<ComponentKind> {
+    let parked = plan.components.iter().flat_map(|action| &action.parks);
+    parked.copied().collect()
+}
+
+/// The files that a run has changed, links resolved.
+pub(super) fn written_by(record: &Record) -> Vec<PathBuf> {
+    let committed = record
+        .batches
+        .iter()
+        .filter(|(batch, state)| *state == BatchState::Committed && batch.reverts.is_none());
+    let steps = committed.flat_map(|(batch, _)| &batch.steps);
+    steps.map(|step| step.target.clone()).collect()
 }
 
 /// What a plan comes to, before anything of it is written.

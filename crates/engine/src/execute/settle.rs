@@ -4,7 +4,7 @@
 //! twice.
 
 use super::error::ExecuteError;
-use super::run::{Course, Execution, Outcome, runner};
+use super::run::{Course, Execution, Outcome, runner, written_by};
 use crate::apply::{
     ApplyError, Interrupted, Record, Stage, Transaction, abandon, roll_back, roll_forward,
 };
@@ -32,7 +32,7 @@ pub fn resume(
     let Some(transaction) = settle_files(execution, interrupted, &plan)? else {
         return Ok(Settled::RolledBack);
     };
-    let written = plan.touched_files();
+    let written = written_by(transaction.record());
     let course = Course {
         execution,
         before: None,
@@ -60,6 +60,17 @@ pub fn close(
     match settle_files(execution, interrupted, &plan) {
         Ok(None) => Ok(Settled::RolledBack),
         Ok(Some(transaction)) => {
+            let course = Course {
+                execution,
+                before: None,
+                plan: &plan,
+                files_changed_at: ports.clock.now(),
+                node_was_ready: None,
+            };
+            // Whoever undoes restarts it with the old files; it must only not stay down.
+            if let Err(error) = course.start_parked() {
+                execution.progress.say(&error.to_string());
+            }
             transaction.finish("left to be undone", ports.clock.now())?;
             Ok(Settled::Closed)
         }

@@ -39,6 +39,10 @@ impl<S: ServiceControl> ServiceControl for FaultingServices<S> {
         self.inner.unit_state(unit)
     }
 
+    fn reload_units(&self) -> Result<(), ServiceError> {
+        self.inner.reload_units()
+    }
+
     fn restart_unit(&self, unit: &str) -> Result<(), ServiceError> {
         self.effect("restart", unit, &|| self.inner.restart_unit(unit))
     }

@@ -26,6 +26,9 @@ pub trait ServiceControl: Send + Sync {
     /// The unit's state; an unknown unit is an error.
     fn unit_state(&self, unit: &str) -> Result<UnitState, ServiceError>;
 
+    /// Has the service manager read its units' files again, before one that changed is restarted.
+    fn reload_units(&self) -> Result<(), ServiceError>;
+
     /// Restarts a unit, clearing a failed state and its start limit first.
     fn restart_unit(&self, unit: &str) -> Result<(), ServiceError>;
 

@@ -37,6 +37,8 @@ pub struct Scene<'a> {
     pub components: &'a [Component],
     /// Folders whose files are run as static pods.
     pub static_pod_folders: &'a [PathBuf],
+    /// Whether what is started takes the annotation of earlier restarts away instead of leaving one.
+    pub leaves_no_mark: bool,
     /// Who is told what is being waited for.
     pub progress: &'a dyn Progress,
 }
@@ -321,7 +323,8 @@ impl<'a> Target<'a> {
         self.say("putting its manifest back");
         let read = self.read(parked, container)?;
         // Without a new annotation the pod only comes back later, after the kubelet's back-off.
-        static_pod::annotate_parked(self.ports, &read, parked).unwrap_or(());
+        let no_mark = self.scene.leaves_no_mark;
+        static_pod::mark_parked(self.ports, &read, parked, no_mark).unwrap_or(());
         self.ports
             .host
             .rename(parked, manifest)
@@ -421,6 +424,8 @@ impl<'a> Target<'a> {
             admin_kubeconfig: None,
             static_pod_folders: self.scene.static_pod_folders,
             components: self.scene.components,
+            written: &[],
+            leaves_no_mark: self.scene.leaves_no_mark,
             progress: self.scene.progress,
         }
     }

@@ -8,6 +8,7 @@
 //! - [`take_up`] one component, [`in_order`] the order of several
 //! - `reload`, `restart` the two ways; `static_pod` and `parking` what is done to manifests
 //! - `sure` new process and health; `health` one question; `processes` whose process is whose
+//! - [`take_up_around`] one component while others are stopped
 //! - [`halt`] and [`start`] what must not run while everything is changed
 //! - `lingering` old containers that the kubelet does not end
 //! - `log_tail` a component's last words, for errors
@@ -22,6 +23,7 @@ pub(crate) mod health;
 mod lingering;
 mod log_tail;
 mod order;
+mod parked;
 mod parking;
 mod processes;
 mod reload;
@@ -37,5 +39,6 @@ pub use halt::{Scene, halt, start};
 pub use halted::{HALTED, Halted, halted};
 pub use health::{NotHealthy, ask as ask_health, own_api_server};
 pub use order::in_order;
+pub use parked::{start_parked, take_up_around};
 pub use parking::{Leftovers, unpark_leftovers};
 pub use setting::{How, Setting, TakenUp};

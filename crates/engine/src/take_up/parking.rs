@@ -6,6 +6,7 @@
 
 use super::component::Done;
 use super::error::TakeUpError;
+use super::halted::{Halted, halted};
 use super::lingering::Lingering;
 use super::processes;
 use super::setting::{How, Setting};
@@ -39,6 +40,15 @@ pub fn without_api_server(
     else {
         return restart();
     };
+    // One that is halted is away already, and whoever halted it starts it again.
+    let is_halted = |it: &Halted| it.component == api_server.kind;
+    let halted = halted(ports.host).map_err(|source| TakeUpError::Host {
+        component: api_server.kind,
+        source,
+    })?;
+    if halted.iter().any(is_halted) {
+        return restart();
+    }
     let manifest = static_pod::read(ports.host, api_server.kind, manifest, container)?;
     let running = running(ports, &manifest)?;
     if running.is_empty() {
@@ -68,13 +78,40 @@ pub fn without_api_server(
         // only comes back later.
         static_pod::annotate_parked(ports, &manifest, &parked.parked).unwrap_or(());
     }
-    parked.put_back()?;
+    parked.put_back(ComponentKind::KubeApiserver)?;
     let done = restarted?;
     let etcd_is_healthy = done.notes.is_empty() && done.how != How::NotRunning;
     if was_healthy && etcd_is_healthy {
         wait_until_back(ports, setting, api_server, &manifest, &running)?;
     }
     Ok(done)
+}
+
+/// Restarts a static pod without a change of its manifest, which is taken away until the pod has ended
+/// and then put back: for manifests that are to stay as they are.
+pub fn away_and_back(
+    ports: &Ports<'_>,
+    setting: &Setting<'_>,
+    component: &Component,
+    manifest: &Manifest,
+    container: &str,
+) -> Result<(), TakeUpError> {
+    let kind = component.kind;
+    let running = running_of(ports, kind, manifest)?;
+    setting
+        .progress
+        .say(&format!("{kind}: restarting its static pod"));
+    let mut lingering = Lingering::new(ports, kind, container);
+    let parked = Parked::park(ports.host, &manifest.path).map_err(|source| TakeUpError::Host {
+        component: kind,
+        source,
+    })?;
+    let ended = match running.is_empty() {
+        true => Ok(()),
+        false => wait_until_ended(ports, setting, component, &running, &mut lingering),
+    };
+    parked.put_back(kind)?;
+    ended
 }
 
 /// What a crash left behind, and what became of it.
@@ -168,13 +205,13 @@ impl<'a> Parked<'a> {
         })
     }
 
-    fn put_back(mut self) -> Result<(), TakeUpError> {
+    fn put_back(mut self, component: ComponentKind) -> Result<(), TakeUpError> {
         // Once, whatever comes of it: the error tells where it lies.
         self.is_back = true;
         self.host
             .rename(&self.parked, &self.manifest)
             .map_err(|source| TakeUpError::Unpark {
-                component: ComponentKind::KubeApiserver,
+                component,
                 parked: self.parked.clone(),
                 manifest: self.manifest.clone(),
                 source: Box::new(source),
@@ -192,7 +229,14 @@ impl Drop for Parked<'_> {
 }
 
 fn running(ports: &Ports<'_>, manifest: &Manifest) -> Result<Vec<u32>, TakeUpError> {
-    let kind = ComponentKind::KubeApiserver;
+    running_of(ports, ComponentKind::KubeApiserver, manifest)
+}
+
+fn running_of(
+    ports: &Ports<'_>,
+    kind: ComponentKind,
+    manifest: &Manifest,
+) -> Result<Vec<u32>, TakeUpError> {
     let found = processes::of_kind(ports.host, kind).map_err(|source| TakeUpError::Host {
         component: kind,
         source,
@@ -215,7 +259,10 @@ fn wait_until_ended(
     wait::until(
         ports.clock,
         setting.progress,
-        "kube-apiserver: waiting until it has drained and ended",
+        &format!(
+            "{}: waiting until it has drained and ended",
+            api_server.kind
+        ),
         END_BOUND,
         |_| {
             let found = processes::of_kind(ports.host, api_server.kind)

@@ -10,7 +10,16 @@ use super::static_pod::{self, Manifest};
 use super::sure::{self, NewProcess, Restart};
 use super::{health, log_tail};
 use crate::ports::{HostError, Ports, Process, ServiceError};
+use jiff::{SignedDuration, Timestamp};
 use kubepki_core::model::{Component, ComponentKind, RunsAs};
+use std::path::PathBuf;
+
+/// A process from before an edit lacks no more of a manifest's flags than an edit sets: what lacks more
+/// is of another cluster's control plane on this host.
+const EDITED_AT_ONCE: usize = 4;
+
+/// A kubelet sees a new manifest at once; the old pod is given 30 s to end.
+const NOTICED_WITHIN: SignedDuration = SignedDuration::from_secs(45);
 
 /// Restarts the component unless its process started after the files changed and is healthy.
 pub fn restart(
@@ -30,11 +39,13 @@ pub fn restart(
         )?),
         _ => None,
     };
+    let edited = Edited::find(ports, component.kind, manifest.as_ref(), setting)?;
+    let since = edited.as_ref().map_or(setting.files_changed_at, |it| it.at);
     let old = belonging(ports, component, manifest.as_ref())?;
     if let Some(newest) = old.last()
         && old
             .iter()
-            .all(|process| processes::started_since(process, setting.files_changed_at))
+            .all(|process| processes::started_since(process, since))
         && health::ask(ports, component, setting).is_ok()
     {
         return Ok(Done::new(How::AlreadyRestarted { pid: newest.pid }));
@@ -43,7 +54,12 @@ pub fn restart(
         ports,
         component,
         manifest: manifest.as_ref(),
-        old: old.iter().map(|process| process.pid).collect(),
+        old: match &edited {
+            Some(edited) => edited.old.clone(),
+            None => old.iter().map(|process| process.pid).collect(),
+        },
+        edited,
+        since,
         setting,
     };
     if component.kind == ComponentKind::Etcd {
@@ -73,12 +89,68 @@ fn belonging(
     Ok(found)
 }
 
+/// A manifest that this run has changed: the kubelet starts a new pod because of that, without
+/// anybody asking for it.
+struct Edited {
+    /// When it was put in place.
+    at: Timestamp,
+    /// Processes from before.
+    old: Vec<u32>,
+}
+
+impl Edited {
+    fn find(
+        ports: &Ports<'_>,
+        kind: ComponentKind,
+        manifest: Option<&Manifest>,
+        setting: &Setting<'_>,
+    ) -> Result<Option<Self>, TakeUpError> {
+        let Some(manifest) = manifest else {
+            return Ok(None);
+        };
+        let is_same = |path: &PathBuf| {
+            *path == manifest.path
+                || ports
+                    .host
+                    .canonicalize(path)
+                    .is_ok_and(|real| real == manifest.path)
+        };
+        if !setting.written.iter().any(is_same) {
+            return Ok(None);
+        }
+        let refused = |source| TakeUpError::Host {
+            component: kind,
+            source,
+        };
+        let at = ports
+            .host
+            .metadata(&manifest.path)
+            .map_err(refused)?
+            .changed;
+        let mut old = processes::of_kind(ports.host, kind).map_err(refused)?;
+        old.retain(|process| {
+            let lacking = manifest.words.iter();
+            let lacking = lacking.filter(|word| !process.argv.contains(word)).count();
+            !processes::started_since(process, at) && lacking <= EDITED_AT_ONCE
+        });
+        old.sort_by_key(|process| process.started);
+        Ok(Some(Self {
+            at,
+            old: old.iter().map(|process| process.pid).collect(),
+        }))
+    }
+}
+
 /// A component about to be restarted.
 struct Starter<'a> {
     ports: &'a Ports<'a>,
     component: &'a Component,
     manifest: Option<&'a Manifest>,
     old: Vec<u32>,
+    /// The run itself changed its manifest.
+    edited: Option<Edited>,
+    /// What has started since has read the new files.
+    since: Timestamp,
     setting: &'a Setting<'a>,
 }
 
@@ -103,11 +175,10 @@ impl Starter<'_> {
     fn static_pod(&self, manifest: &Manifest, container: &str) -> Result<Done, TakeUpError> {
         sure::kubelet_is_up(self.ports, self.component.kind, self.setting)?;
         let mut lingering = Lingering::new(self.ports, self.component.kind, container);
-        let (cause, bound) = match static_pod::annotate(self.ports, manifest, self.setting) {
-            Ok(()) => (
-                "its manifest was annotated".to_owned(),
-                sure::bound(self.component.kind),
-            ),
+        let mut asked_again = self.edited.is_none();
+        let began = self.ports.clock.now();
+        let (cause, bound) = match self.change(manifest, container)? {
+            Ok(cause) => (cause.to_owned(), sure::bound(self.component.kind)),
             Err(unwritable) => {
                 self.setting.progress.say(&format!(
                     "{}: its manifest cannot be changed ({unwritable}), so its container is \
@@ -125,15 +196,55 @@ impl Starter<'_> {
             old: &self.old,
             words: &manifest.words,
             unit: None,
-            since: self.setting.files_changed_at,
+            since: self.since,
         };
         self.make_sure(cause, bound, |ports| {
             let found = new.find(ports, self.component.kind);
             if found.is_err() && self.lives(ports) {
                 lingering.stop_when_due(ports, self.setting);
             }
+            // What changed may mean nothing to a kubelet: a comment, the order of keys.
+            if found.is_err()
+                && !asked_again
+                && ports.clock.now().duration_since(began) > NOTICED_WITHIN
+            {
+                asked_again = true;
+                static_pod::annotate(ports, manifest, self.setting)?;
+            }
             found
         })
+    }
+
+    /// Changes the manifest so that the kubelet starts a new pod, if the run has not done so: the cause,
+    /// or why it cannot be changed.
+    fn change(
+        &self,
+        manifest: &Manifest,
+        container: &str,
+    ) -> Result<Result<&'static str, String>, TakeUpError> {
+        if self.edited.is_some() {
+            self.setting.progress.say(&format!(
+                "{}: its manifest has changed, waiting for its new process",
+                self.component.kind
+            ));
+            return Ok(Ok("its manifest was changed"));
+        }
+        if !self.setting.leaves_no_mark {
+            let annotated = static_pod::annotate(self.ports, manifest, self.setting);
+            return Ok(annotated.map(|()| "its manifest was annotated"));
+        }
+        if manifest.is_marked() {
+            let unmarked = static_pod::unmark(self.ports, manifest, self.setting);
+            return Ok(unmarked.map(|()| "its manifest's annotation was removed"));
+        }
+        parking::away_and_back(
+            self.ports,
+            self.setting,
+            self.component,
+            manifest,
+            container,
+        )?;
+        Ok(Ok("its manifest was taken away and put back"))
     }
 
     /// Whether a process from before is still there.
@@ -193,7 +304,7 @@ impl Starter<'_> {
             old: &self.old,
             words: &[],
             unit: None,
-            since: self.setting.files_changed_at,
+            since: self.since,
         };
         self.make_sure(cause, sure::bound(self.component.kind), |ports| {
             new.find(ports, self.component.kind)

@@ -18,6 +18,11 @@ pub struct Setting<'a> {
     pub static_pod_folders: &'a [PathBuf],
     /// Every component of the host: static pods need the kubelet, etcd has an API server on top.
     pub components: &'a [Component],
+    /// What this run has written: a static pod whose manifest is among it was restarted by that.
+    pub written: &'a [PathBuf],
+    /// Whether a restart takes the annotation of earlier restarts away instead of leaving one: the
+    /// last of a rotation, after which manifests are as they were.
+    pub leaves_no_mark: bool,
     /// Who is told what is being waited for.
     pub progress: &'a dyn Progress,
 }

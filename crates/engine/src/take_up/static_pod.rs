@@ -66,6 +66,25 @@ pub fn read(
     })
 }
 
+impl Manifest {
+    /// Whether an earlier restart left its annotation.
+    pub fn is_marked(&self) -> bool {
+        self.annotation.is_some()
+    }
+}
+
+/// Restarts the pod by taking the annotation of earlier restarts away, which must be there.
+pub fn unmark(ports: &Ports<'_>, manifest: &Manifest, setting: &Setting<'_>) -> Result<(), String> {
+    let edited = unmarked(manifest)?;
+    put(ports, manifest, setting, &edited)
+}
+
+fn unmarked(manifest: &Manifest) -> Result<Sealed, String> {
+    StaticPod::without_restart(danger::open(&manifest.contents))
+        .map(Sealed::new)
+        .map_err(|error| error.to_string())
+}
+
 /// Restarts the pod by changing its annotation. The error says why the manifest cannot be changed.
 pub fn annotate(
     ports: &Ports<'_>,
@@ -73,6 +92,15 @@ pub fn annotate(
     setting: &Setting<'_>,
 ) -> Result<(), String> {
     let edited = annotated(ports, manifest)?;
+    put(ports, manifest, setting, &edited)
+}
+
+fn put(
+    ports: &Ports<'_>,
+    manifest: &Manifest,
+    setting: &Setting<'_>,
+    edited: &Sealed,
+) -> Result<(), String> {
     setting
         .progress
         .say(&format!("{}: restarting its static pod", manifest.kind));
@@ -85,7 +113,7 @@ pub fn annotate(
         ports.host,
         &manifest.path,
         &staging,
-        &edited,
+        edited,
         &manifest.attributes,
     )
     .map_err(|error| error.to_string())
@@ -109,7 +137,21 @@ pub fn annotate_parked(
     manifest: &Manifest,
     parked: &Path,
 ) -> Result<(), String> {
-    let edited = annotated(ports, manifest)?;
+    mark_parked(ports, manifest, parked, false)
+}
+
+/// The same; or takes the annotation of earlier restarts away from it.
+pub fn mark_parked(
+    ports: &Ports<'_>,
+    manifest: &Manifest,
+    parked: &Path,
+    leaves_no_mark: bool,
+) -> Result<(), String> {
+    let edited = match (leaves_no_mark, manifest.is_marked()) {
+        (true, false) => return Ok(()),
+        (true, true) => unmarked(manifest)?,
+        (false, _) => annotated(ports, manifest)?,
+    };
     let staging = parked.with_extension("kubepki-staged");
     replace(ports.host, parked, &staging, &edited, &manifest.attributes)
         .map_err(|error| error.to_string())

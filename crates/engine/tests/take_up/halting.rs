@@ -39,6 +39,7 @@ fn act(world: &World, act: Act, kinds: &[ComponentKind]) -> Result<(), TakeUpErr
     let scene = Scene {
         components: &components,
         static_pod_folders: &folders,
+        leaves_no_mark: false,
         progress: world,
     };
     act(&world.ports(), kinds, &scene)
@@ -200,6 +201,7 @@ fn a_docker_container_is_stopped_and_started_by_docker() {
     let scene = Scene {
         components: std::slice::from_ref(&docker),
         static_pod_folders: &[],
+        leaves_no_mark: false,
         progress: &world,
     };
     let kinds = [ComponentKind::KubeScheduler];
@@ -232,6 +234,7 @@ fn what_nothing_known_has_started_is_left_to_its_owner() {
     let scene = Scene {
         components: &[process],
         static_pod_folders: &[],
+        leaves_no_mark: false,
         progress: &world,
     };
     let error = halt(&world.ports(), &[ComponentKind::KubeScheduler], &scene).unwrap_err();

@@ -27,6 +27,11 @@ impl ServiceControl for World {
         })
     }
 
+    fn reload_units(&self) -> Result<(), ServiceError> {
+        self.state().effects.push("reload units".to_owned());
+        Ok(())
+    }
+
     fn restart_unit(&self, unit: &str) -> Result<(), ServiceError> {
         let mut state = self.state();
         state

@@ -290,6 +290,8 @@ impl World {
             admin_kubeconfig: Some(ADMIN.into()),
             static_pod_folders: &folders,
             components: &components,
+            written: &[],
+            leaves_no_mark: false,
             progress: self,
         };
         ask(&self.ports(), &setting)

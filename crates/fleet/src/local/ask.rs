@@ -99,6 +99,8 @@ fn health(ports: &Ports<'_>, inventory: &Inventory, kind: ComponentKind) -> ApiA
         admin_kubeconfig: administrators(inventory).into_iter().next(),
         static_pod_folders: &inventory.static_pod_folders,
         components: &inventory.components,
+        written: &[],
+        leaves_no_mark: false,
         progress: &Silent,
     };
     match ask_health(ports, component, &setting) {

@@ -39,6 +39,7 @@ impl<O: Outside> LocalSession<O> {
         let scene = Scene {
             components: &inventory.components,
             static_pod_folders: &inventory.static_pod_folders,
+            leaves_no_mark: false,
             progress,
         };
         act(&ports, components, &scene).map_err(|error| {
