@@ -46,4 +46,17 @@ pub enum ApiChange {
         /// SHA-256 of the new public key, hexadecimal.
         key_sha256: String,
     },
+    /// The Lease `kube-system/kubepki-rotation` is taken, or renewed by who holds it: one operator at a
+    /// time. Refused while another holds it.
+    HoldLease {
+        /// Who: the same for all of one rotation.
+        holder: String,
+        /// How long it lasts without being renewed.
+        duration_seconds: u32,
+    },
+    /// The Lease is given back.
+    ReleaseLease {
+        /// By whom.
+        holder: String,
+    },
 }

@@ -19,6 +19,7 @@ pub mod proof;
 pub mod root;
 pub mod script;
 pub mod successor;
+pub mod workload;
 
 pub use api_change::ApiChange;
 pub use phase::{Phase, Position};
@@ -30,3 +31,4 @@ pub use plan::RotationRequest;
 pub use proof::{ProbeTarget, Proof, TargetKind};
 pub use root::Root;
 pub use script::{Action, Await, Round, Script, Turn};
+pub use workload::{FreshTrust, Restart, StaleWorkload};

@@ -4,10 +4,24 @@
 //! - [`prove`] whom servers accept and what they serve; [`published`] what the API publishes;
 //!   [`rollout`] whether restarted workloads have come up
 //! - [`leaders`] who leads; [`lease`] one operator at a time
-//! - [`change`] objects of the API; [`tokens`] token Secrets
+//! - [`change()`] objects of the API: `bundles`, `tokens`
 //! - [`workloads`] whose containers read their trust too early
-//! - [`etcd`] a member asked, leadership given away, a snapshot taken and proved
 //!
 //! What is to be done, and in which order, is decided in `kubepki_core::rotation`.
 
+mod bundles;
+mod change;
+pub mod leaders;
+pub mod lease;
+mod objects;
+mod pods;
 pub mod prove;
+pub mod published;
+pub mod rollout;
+mod token_list;
+mod tokens;
+pub mod workloads;
+
+pub use change::{ChangePorts, change};
+pub use objects::ChangeError;
+pub use tokens::MADE_FOR;
