@@ -103,6 +103,14 @@ const SCHEMAS: &[(&str, &str)] = &[
         include_str!("../../../../docs/schema/rescue-result.json"),
     ),
     (
+        "Rotation",
+        include_str!("../../../../docs/schema/rotation.json"),
+    ),
+    (
+        "RotationResult",
+        include_str!("../../../../docs/schema/rotation-result.json"),
+    ),
+    (
         "Profiles",
         include_str!("../../../../docs/schema/profiles.json"),
     ),

@@ -54,6 +54,8 @@ pub enum ApiChange {
         /// How long it lasts without being renewed.
         duration_seconds: u32,
     },
+    /// Whoever holds the Lease is asked to stop after the present round: told when it is next renewed.
+    AskPause,
     /// The Lease is given back.
     ReleaseLease {
         /// By whom.

@@ -52,6 +52,7 @@ pub fn change(ports: &ChangePorts<'_>, change: &ApiChange) -> Result<String, Cha
             holder,
             duration_seconds,
         } => lease::hold(ports, holder, *duration_seconds),
+        ApiChange::AskPause => lease::ask_pause(ports),
         ApiChange::ReleaseLease { holder } => lease::release(ports, holder),
     }
 }
@@ -134,7 +135,10 @@ fn restart(
     let patch = json!({
         "spec": { "template": { "metadata": { "annotations": { RESTARTED_AT: mark } } } }
     });
-    ports.cluster.merge(&at, &body(&patch)).map_err(of(object))?;
+    ports
+        .cluster
+        .merge(&at, &body(&patch))
+        .map_err(of(object))?;
     let strategy = found.pointer("/spec/updateStrategy/type");
     Ok(match strategy.and_then(Value::as_str) {
         Some("OnDelete") => format!(

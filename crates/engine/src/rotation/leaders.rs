@@ -8,6 +8,7 @@ use crate::ports::{ClusterError, ClusterErrorKind, ClusterRead};
 use jiff::{SignedDuration, Timestamp};
 use kubepki_sealed::danger;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// The host that holds a Lease of `kube-system`; `None` where there is none, or it has run out.
 ///
@@ -63,6 +64,8 @@ pub(super) struct Lease {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Metadata {
     pub(super) resource_version: String,
+    #[serde(default)]
+    pub(super) annotations: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]

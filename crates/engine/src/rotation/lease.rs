@@ -14,6 +14,9 @@ use serde_json::json;
 /// Its name, in `kube-system`.
 pub const LEASE: &str = "kubepki-rotation";
 
+/// The annotation of the Lease by which its holder is asked to pause: when it was asked for.
+const PAUSE: &str = "kubepki.dev/pause";
+
 /// The longest that it is held without being renewed.
 const LONGEST: u32 = 3600;
 
@@ -73,16 +76,30 @@ pub(super) fn hold(
             spec.insert("acquireTime".to_owned(), micro_time(now).into());
             spec.insert("leaseTransitions".to_owned(), transitions.into());
         }
-        let patch = json!({
-            "metadata": { "resourceVersion": found.metadata.resource_version },
-            "spec": spec,
-        });
+        // What was asked of an earlier holder is none of ours.
+        let asked = is_ours
+            .then(|| found.metadata.annotations.get(PAUSE))
+            .flatten();
+        let mut metadata = json!({ "resourceVersion": found.metadata.resource_version });
+        if !is_ours && let Some(metadata) = metadata.as_object_mut() {
+            metadata.insert("annotations".to_owned(), json!({ PAUSE: null }));
+        }
+        let patch = json!({ "metadata": metadata, "spec": spec });
         match cluster.merge(&leaders::path(LEASE), &body(&patch)) {
+            Ok(_) if asked.is_some() => {
+                return Err(ChangeError::PauseAsked {
+                    at: asked.cloned().unwrap_or_default(),
+                });
+            }
             Ok(_) if is_ours => return Ok(format!("{object}: renewed for {seconds} s")),
             Ok(_) if current.is_empty() => {
                 return Ok(format!("{object}: held by {holder} for {seconds} s"));
             }
-            Ok(_) => return Ok(format!("{object}: taken over from {current}, which let it run out")),
+            Ok(_) => {
+                return Ok(format!(
+                    "{object}: taken over from {current}, which let it run out"
+                ));
+            }
             Err(error) if error.kind == ClusterErrorKind::Conflict => {}
             Err(error) => return Err(of(&object)(error)),
         }
@@ -92,6 +109,27 @@ pub(super) fn hold(
         holder: "somebody who was quicker".to_owned(),
         until: "later".to_owned(),
     })
+}
+
+/// Asks whoever holds it to pause.
+pub(super) fn ask_pause(ports: &ChangePorts<'_>) -> Result<String, ChangeError> {
+    let object = named();
+    let now = now(ports)?;
+    let found = leaders::read(ports.cluster, LEASE)
+        .map_err(of(&object))?
+        .filter(|found| !found.spec.has_run_out(now));
+    let current = found.and_then(|found| found.spec.holder_identity);
+    let Some(current) = current.filter(|current| !current.is_empty()) else {
+        return Err(ChangeError::NobodyHolds { lease: LEASE });
+    };
+    let patch = json!({ "metadata": { "annotations": { PAUSE: micro_time(now) } } });
+    ports
+        .cluster
+        .merge(&leaders::path(LEASE), &body(&patch))
+        .map_err(of(&object))?;
+    Ok(format!(
+        "{current} was asked to pause after its present round"
+    ))
 }
 
 /// Gives it back; what is another's stays.
@@ -105,7 +143,10 @@ pub(super) fn release(ports: &ChangePorts<'_>, holder: &str) -> Result<String, C
         return Ok(format!("{object}: not held by {holder}"));
     }
     let patch = json!({
-        "metadata": { "resourceVersion": found.metadata.resource_version },
+        "metadata": {
+            "resourceVersion": found.metadata.resource_version,
+            "annotations": { PAUSE: null },
+        },
         "spec": { "holderIdentity": null, "leaseDurationSeconds": 1 },
     });
     match ports.cluster.merge(&leaders::path(LEASE), &body(&patch)) {

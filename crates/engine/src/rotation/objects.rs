@@ -69,6 +69,18 @@ pub enum ChangeError {
         /// When it runs out.
         until: String,
     },
+    /// The Lease was renewed, and its holder is asked to pause.
+    #[error("a pause of the rotation was asked for at {at}")]
+    PauseAsked {
+        /// When.
+        at: String,
+    },
+    /// Nobody rotates who could pause.
+    #[error("no rotation is being carried out: Lease kube-system/{lease} is held by nobody")]
+    NobodyHolds {
+        /// The Lease.
+        lease: &'static str,
+    },
     /// Old tokens that are still used are kept.
     #[error("{count} token Secrets are kept, since they are still used: {used}")]
     TokensInUse {
@@ -89,6 +101,8 @@ impl ChangeError {
             Self::Unreadable { .. } => "api-object-unreadable",
             Self::TooLate { .. } => "api-too-late",
             Self::Held { .. } => "rotation-held",
+            Self::PauseAsked { .. } => "rotation-pause-asked",
+            Self::NobodyHolds { .. } => "no-rotation",
             Self::TokensInUse { .. } => "token-secrets-in-use",
         }
     }
@@ -152,9 +166,10 @@ pub(super) fn path(object: &ObjectReference) -> Result<String, ChangeError> {
     };
     match (&object.namespace, namespaced) {
         _ if !is_name(&object.name) => Err(refused("this is no object's name")),
-        (Some(namespace), true) if is_name(namespace) => {
-            Ok(format!("{group}/namespaces/{namespace}/{plural}/{}", object.name))
-        }
+        (Some(namespace), true) if is_name(namespace) => Ok(format!(
+            "{group}/namespaces/{namespace}/{plural}/{}",
+            object.name
+        )),
         (None, false) => Ok(format!("{group}/{plural}/{}", object.name)),
         _ => Err(refused("its namespace is not one of its kind")),
     }

@@ -134,7 +134,9 @@ impl Account {
             .phases
             .iter()
             .flat_map(|phase| &phase.rounds)
-            .fold(0, |sum: u32, round| sum.saturating_add(round.estimate_seconds));
+            .fold(0, |sum: u32, round| {
+                sum.saturating_add(round.estimate_seconds)
+            });
         rows.push(row("all", "", sums, estimate));
         let columns = vec![
             Column::fixed("PHASE"),

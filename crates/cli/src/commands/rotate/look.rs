@@ -117,9 +117,10 @@ impl Looker<'_> {
         evidence: &[HostEvidence],
         gaps: &mut Vec<Gap>,
     ) -> (Option<String>, Leaders, Option<ClusterObservation>) {
-        let servers = evidence.iter().map(|host| &host.inventory).filter(|host| {
-            host.live && host.component(ComponentKind::KubeApiserver).is_some()
-        });
+        let servers = evidence
+            .iter()
+            .map(|host| &host.inventory)
+            .filter(|host| host.live && host.component(ComponentKind::KubeApiserver).is_some());
         let mut reasons = Vec::new();
         for host in servers {
             let name = host.host.as_str();

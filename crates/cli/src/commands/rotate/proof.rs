@@ -67,7 +67,11 @@ fn refused(verdict: &Verdict) -> CliError {
         "not-proved",
         format!(
             "this would break {count} {} on the way: nothing was changed",
-            if count == 1 { "connection" } else { "connections" }
+            if count == 1 {
+                "connection"
+            } else {
+                "connections"
+            }
         ),
     );
     for violation in verdict.violations.iter().take(MOST) {
@@ -76,7 +80,9 @@ fn refused(verdict: &Verdict) -> CliError {
     if count > MOST {
         error = error.detail("and", format!("{} more", count - MOST));
     }
-    error.hint("`kubepki doctor` shows what is wrong already; `kubepki rotate status` what lies where")
+    error.hint(
+        "`kubepki doctor` shows what is wrong already; `kubepki rotate status` what lies where",
+    )
 }
 
 /// Writes the line, and what is to be known beside it.
@@ -108,7 +114,11 @@ fn some(writer: &mut dyn Write, label: &str, lines: &[String]) -> Result<(), Cli
         writeln!(writer, "{WARN}{label}{WARN:#} {}", printable(line))?;
     }
     if lines.len() > MOST {
-        writeln!(writer, "{WARN}{label}{WARN:#} and {} more", lines.len() - MOST)?;
+        writeln!(
+            writer,
+            "{WARN}{label}{WARN:#} and {} more",
+            lines.len() - MOST
+        )?;
     }
     Ok(())
 }

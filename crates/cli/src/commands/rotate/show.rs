@@ -3,7 +3,9 @@
 use super::look::World;
 use super::proof::{self, ProofLine};
 use super::{matrix, scope, standing, words};
-use crate::args::{RootChoice, RotateStatusArgs, RotatePlanArgs, RotationWish, roots as typed_roots};
+use crate::args::{
+    RootChoice, RotatePlanArgs, RotateStatusArgs, RotationWish, roots as typed_roots,
+};
 use crate::commands::fleet::document::SelectedHosts;
 use crate::context::Context;
 use crate::error::{API_VERSION, CliError};
@@ -122,7 +124,11 @@ fn what_next(
         words::seconds(estimate(script))
     )?;
     if let Some(refusal) = refused {
-        writeln!(writer, "  {WARN}refused{WARN:#} {}", printable(&refusal.to_string()))?;
+        writeln!(
+            writer,
+            "  {WARN}refused{WARN:#} {}",
+            printable(&refusal.to_string())
+        )?;
     }
     for (index, round) in script.rounds.iter().enumerate() {
         writeln!(
