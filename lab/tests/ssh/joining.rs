@@ -26,7 +26,13 @@ const CLIENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 
 const PARKED: &str = "mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/; \
     pkill -KILL --full '^kube-apiserver ' || true";
-const BACK: &str = "mv /root/kube-apiserver.yaml /etc/kubernetes/manifests/";
+
+/// With a label that differs each time: a kubelet may not start a pod again that was there minutes before.
+const BACK: &str = r#"cd /etc/kubernetes; sed -e '/^    lab.kubepki.dev\/turn: /d' \
+    -e "s|^  labels:|  labels:\n    lab.kubepki.dev/turn: t$(date +%s%N)|" \
+    /root/kube-apiserver.yaml >.kube-apiserver.yaml; \
+    grep -q lab.kubepki.dev/turn .kube-apiserver.yaml; chmod 0600 .kube-apiserver.yaml; \
+    mv .kube-apiserver.yaml manifests/kube-apiserver.yaml; rm /root/kube-apiserver.yaml"#;
 
 /// By the line, with a new token, and by the document.
 pub fn a_worker_joins_with_what_is_printed(cluster: &Cluster) -> Result<()> {
