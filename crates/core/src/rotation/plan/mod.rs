@@ -13,7 +13,135 @@
 //! * For the service-account key every ServiceAccount with token Secrets is a `Present` place of kind
 //!   `ServiceAccount`, kept by the controller manager: `Old` while only the old key signed them, `NewOld`
 //!   when a second one is there, `New` when only that is.
+//!
+//! Roots that are rotated together share their rounds: the API servers are restarted three times for all
+//! four (for etcd's authority and both service-account keys; to close kept connections and to sign with
+//! the new key; to forget the old ones).
 
+mod after;
+mod checks;
+mod estimate;
+mod issue;
+mod notices;
+mod offline;
+mod places;
+mod position;
+mod prepare;
+mod refusal;
 mod request;
+mod retire;
+mod rounds;
+mod scene;
+mod settle;
+mod trust_both;
+mod work;
 
+#[cfg(test)]
+mod tests;
+
+pub use after::picture_after;
+pub use position::{place as place_positions, position};
+pub use refusal::Refusal;
 pub use request::{GivenAuthority, OldKey, RestartWorkloads, RotationRequest};
+
+use super::phase::Phase;
+use super::picture::Picture;
+use super::script::{Round, Script};
+use scene::Scene;
+
+/// What remains of one phase; empty when nothing does. All phases before it have to be finished.
+pub fn script_for(
+    picture: &Picture,
+    request: &RotationRequest,
+    phase: Phase,
+) -> Result<Script, Refusal> {
+    script(picture, request, phase, false)
+}
+
+/// What remains of all phases, each planned on the picture as the one before leaves it. What cannot be
+/// seen yet refuses nothing here: it has to be seen when the old generation is to be retired.
+pub fn whole(picture: &Picture, request: &RotationRequest) -> Result<Script, Refusal> {
+    let mut all = Script::default();
+    let mut now = picture.clone();
+    let mut is_proved = false;
+    for phase in Phase::ALL {
+        if phase == Phase::RetireOld && !now.gaps.is_empty() {
+            let refusal = Refusal::GapsLeft {
+                gaps: now
+                    .gaps
+                    .iter()
+                    .map(|gap| format!("{} ({})", gap.object, gap.reason))
+                    .collect(),
+            };
+            all.notices.push(crate::plan::Notice {
+                code: refusal.code().to_owned(),
+                object: phase.to_string(),
+                message: refusal.to_string(),
+            });
+            now.gaps.clear();
+        }
+        let next = script(&now, request, phase, is_proved)?;
+        is_proved = !next.rounds.is_empty();
+        now = picture_after(&now, &next);
+        for notice in next.notices {
+            if !all.notices.contains(&notice) {
+                all.notices.push(notice);
+            }
+        }
+        all.rounds.extend(next.rounds);
+    }
+    Ok(all)
+}
+
+/// The first phase that has something left to do for the roots of the request; `None` when nothing has.
+/// Roots that are all at rest begin with [`Phase::Prepare`].
+pub fn next_phase(picture: &Picture, request: &RotationRequest) -> Option<Phase> {
+    let scene = Scene::new(picture, request);
+    Phase::ALL
+        .into_iter()
+        .find(|phase| !planned(&scene, *phase).is_empty())
+}
+
+fn script(
+    picture: &Picture,
+    request: &RotationRequest,
+    phase: Phase,
+    is_proved: bool,
+) -> Result<Script, Refusal> {
+    let scene = Scene::new(picture, request);
+    checks::check(picture, request, &scene, phase)?;
+    for earlier in Phase::ALL.into_iter().filter(|earlier| *earlier < phase) {
+        if let Some(first) = planned(&scene, earlier).first() {
+            return Err(Refusal::EarlierPhase {
+                phase,
+                unfinished: earlier,
+                first: first.name.clone(),
+            });
+        }
+    }
+    let mut rounds = planned(&scene, phase);
+    if !rounds.is_empty() && !is_proved && !request.offline {
+        let asked = match phase {
+            Phase::Prepare | Phase::TrustBoth => None,
+            Phase::IssueFromNew => issue::asked_before(&scene),
+            Phase::Settle | Phase::RetireOld => settle::asked_before(&scene, phase),
+        };
+        rounds.splice(0..0, asked);
+    }
+    estimate::settle_polls(&mut rounds);
+    let notices = notices::notices(&scene, &rounds);
+    Ok(Script { rounds, notices })
+}
+
+/// The rounds of a phase, without what is asked before it.
+fn planned(scene: &Scene<'_>, phase: Phase) -> Vec<Round> {
+    match (phase, scene.request.offline) {
+        (Phase::Prepare, _) => prepare::prepare(scene),
+        (Phase::TrustBoth, false) => trust_both::trust_both(scene),
+        (Phase::TrustBoth, true) => Vec::new(),
+        (Phase::IssueFromNew, false) => issue::issue(scene),
+        (Phase::IssueFromNew, true) => offline::swap(scene),
+        (Phase::Settle, _) => settle::settle(scene),
+        (Phase::RetireOld, _) => retire::retire(scene),
+    }
+}

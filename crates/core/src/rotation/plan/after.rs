@@ -1,0 +1,298 @@
+//! The picture as it will be when a script is done: so that the next phase can be planned before the
+//! world is there. What others do in the meantime (publish, merge) is taken as done where it is awaited.
+
+use super::places::{SIGNING_FLAG, is_read_by, reads_at_start};
+use super::position;
+use crate::connections::Place;
+use crate::model::ComponentKind::{
+    self, Etcd, KubeApiserver, KubeControllerManager, KubeScheduler,
+};
+use crate::rotation::picture::{
+    Generation, Holds, Keeper, Picture, PlaceState, Purpose, RootPicture,
+};
+use crate::rotation::{Action, Await, Root, Script, successor};
+use std::path::Path;
+
+/// The picture after everything in the script is done.
+pub fn picture_after(picture: &Picture, script: &Script) -> Picture {
+    let mut after = picture.clone();
+    for round in &script.rounds {
+        for turn in &round.turns {
+            for action in &turn.actions {
+                after.act(&turn.host, action);
+            }
+        }
+        for awaited in &round.awaits {
+            after.awaited(awaited);
+        }
+    }
+    for root in &mut after.roots {
+        come_to_rest(root);
+    }
+    position::place(&mut after);
+    after
+}
+
+impl Picture {
+    fn act(&mut self, host: &str, action: &Action) {
+        match action {
+            Action::MakeSuccessor { root } | Action::ReceiveSuccessor { root, .. } => {
+                self.with(*root, |it| it.get_successor(host));
+            }
+            Action::WriteTrust { root, place, holds } => {
+                self.with(*root, |it| it.write(place, holds));
+            }
+            Action::SplitSigner => self.with(Root::KubernetesCa, |it| it.split(host)),
+            Action::JoinSigner => self.with(Root::KubernetesCa, |it| it.join(host)),
+            Action::Issue { root, entry } => {
+                self.with(*root, |it| it.issue(host, entry));
+            }
+            Action::InstallSuccessor { root } => self.with(*root, |it| it.install(host)),
+            Action::Restart { component, parks } => {
+                self.started(host, *component);
+                for parked in parks {
+                    self.started(host, *parked);
+                }
+            }
+            Action::Start { components } => {
+                for component in components {
+                    self.started(host, *component);
+                }
+            }
+            Action::YieldEtcdLeadership => {
+                if self.leaders.etcd.as_deref().is_none_or(|it| it == host) {
+                    self.leaders.etcd = None;
+                }
+            }
+            Action::Recreate { object } => {
+                for root in &mut self.roots {
+                    root.change(
+                        |place| matches!(&place.place, Place::Api(it) if it.clone().whole() == *object),
+                        |_| Holds::New,
+                    );
+                }
+            }
+            Action::RestartWorkloads { root } => self.with(*root, |it| {
+                it.change(
+                    |place| place.kept_by == Keeper::Workload && place.holds == Holds::Old,
+                    |place| match place.purpose {
+                        Purpose::Trust => Holds::OldNew,
+                        _ => Holds::New,
+                    },
+                );
+            }),
+            Action::AddTokenSecrets => self.with(Root::ServiceAccountKey, |it| {
+                it.change(
+                    |place| is_token(place) && place.holds == Holds::Old,
+                    |_| Holds::NewOld,
+                );
+            }),
+            Action::DropTokenSecrets => self.with(Root::ServiceAccountKey, |it| {
+                it.change(
+                    |place| is_token(place) && place.holds.is_both(),
+                    |_| Holds::New,
+                );
+            }),
+            Action::RemoveSuccessorFiles { root } => self.with(*root, |it| {
+                it.leftovers.retain(|holder| holder != host);
+                it.successor_keys.retain(|holder| holder != host);
+            }),
+            Action::SnapshotEtcd | Action::Halt { .. } => {}
+        }
+    }
+
+    fn with(&mut self, root: Root, change: impl FnOnce(&mut RootPicture)) {
+        if let Some(root) = self.roots.iter_mut().find(|it| it.root == root) {
+            change(root);
+        }
+    }
+
+    /// A component was started: it has read everything, and an API server keeps no old connection.
+    fn started(&mut self, host: &str, component: ComponentKind) {
+        for root in &mut self.roots {
+            for reader in root.places.iter_mut().flat_map(|place| &mut place.readers) {
+                if reader.host == host && reader.component == component && reads_at_start(reader) {
+                    reader.loaded = Some(true);
+                }
+            }
+            if component == KubeApiserver && !root.settled.iter().any(|it| it == host) {
+                root.settled.push(host.to_owned());
+            }
+        }
+        let leader = match component {
+            Etcd => &mut self.leaders.etcd,
+            KubeControllerManager => &mut self.leaders.controller_manager,
+            KubeScheduler => &mut self.leaders.scheduler,
+            _ => return,
+        };
+        if leader.as_deref() == Some(host) {
+            *leader = None;
+        }
+    }
+
+    fn awaited(&mut self, awaited: &Await) {
+        match awaited {
+            Await::Published { holds } => self.with(Root::KubernetesCa, |root| {
+                root.change(
+                    |place| {
+                        place.kept_by == Keeper::ControllerManager
+                            && place.purpose == Purpose::Trust
+                    },
+                    |_| holds.clone(),
+                );
+            }),
+            // What API servers believe they merge into what they publish.
+            Await::NewClientsAccepted { root, .. } => self.with(*root, |root| {
+                root.change(
+                    |place| place.kept_by == Keeper::ApiServers && place.holds == Holds::Old,
+                    |_| Holds::OldNew,
+                );
+            }),
+            _ => {}
+        }
+    }
+}
+
+fn is_token(place: &PlaceState) -> bool {
+    place.kept_by == Keeper::ControllerManager && place.purpose == Purpose::Present
+}
+
+impl RootPicture {
+    fn change(&mut self, which: impl Fn(&PlaceState) -> bool, to: impl Fn(&PlaceState) -> Holds) {
+        for place in self.places.iter_mut().filter(|place| which(place)) {
+            let holds = to(place);
+            if place.holds == holds {
+                continue;
+            }
+            place.holds = holds;
+            for reader in &mut place.readers {
+                reader.loaded = reads_at_start(reader).then_some(false);
+            }
+        }
+    }
+
+    fn get_successor(&mut self, host: &str) {
+        if self.new.is_none() {
+            self.new = Some(self.unborn());
+        }
+        for holders in [&mut self.successor_keys, &mut self.leftovers] {
+            if !holders.iter().any(|holder| holder == host) {
+                holders.push(host.to_owned());
+            }
+        }
+    }
+
+    /// A generation that an earlier action of the script makes: it has a name only then.
+    fn unborn(&self) -> Generation {
+        let of = self.old.first();
+        Generation {
+            name: format!(
+                "successor of {}",
+                of.map_or(self.root.as_str(), |old| old.name.as_str())
+            ),
+            fingerprint_sha256: String::new(),
+            pem: String::new(),
+            not_after: None,
+        }
+    }
+
+    fn write(&mut self, place: &Place, holds: &Holds) {
+        self.change(
+            |it| it.place == *place && it.purpose == Purpose::Trust,
+            |_| holds.clone(),
+        );
+        // Whoever signs by the very file signs with what it holds.
+        self.change(
+            |it| {
+                it.place == *place
+                    && it.purpose == Purpose::Sign
+                    && is_read_by(it, KubeControllerManager, &[SIGNING_FLAG])
+            },
+            |_| holds.clone(),
+        );
+    }
+
+    fn issue(&mut self, host: &str, entry: &str) {
+        // Whoever is connected is so with the certificate that was there until now.
+        self.settled.clear();
+        self.change(
+            |place| {
+                place.purpose == Purpose::Present
+                    && place.place.host() == Some(host)
+                    && place.renewable_as.as_deref() == Some(entry)
+            },
+            |_| Holds::New,
+        );
+    }
+
+    fn install(&mut self, host: &str) {
+        let own = self.own_file(host).map(|own| own.place.clone());
+        let signs = |it: &PlaceState| {
+            it.purpose == Purpose::Sign
+                && it.kept_by == Keeper::Rotation
+                && it.place.host() == Some(host)
+        };
+        self.change(signs, |_| Holds::New);
+        if self.is_authority() {
+            self.change(
+                |it| it.purpose == Purpose::Trust && Some(&it.place) == own.as_ref(),
+                |_| Holds::NewOld,
+            );
+        }
+    }
+
+    fn split(&mut self, host: &str) {
+        let holds = match self.signs_with_old(host) {
+            true => Holds::Old,
+            false => Holds::New,
+        };
+        self.move_signer(host, successor::signer, &holds);
+        if !self.leftovers.iter().any(|holder| holder == host) {
+            self.leftovers.push(host.to_owned());
+        }
+    }
+
+    fn join(&mut self, host: &str) {
+        let own = self
+            .own_file(host)
+            .and_then(|own| own.place.path())
+            .map(Path::to_path_buf);
+        if let Some(own) = own {
+            self.move_signer(host, |_| own.clone(), &Holds::New);
+        }
+    }
+
+    fn move_signer(&mut self, host: &str, to: impl Fn(&Path) -> std::path::PathBuf, holds: &Holds) {
+        let signer = self.places.iter_mut().find(|place| {
+            place.purpose == Purpose::Sign
+                && place.place.host() == Some(host)
+                && is_read_by(place, KubeControllerManager, &[SIGNING_FLAG])
+        });
+        if let Some(signer) = signer
+            && let Place::File { path, .. } = &mut signer.place
+        {
+            *path = to(path);
+            signer.holds = holds.clone();
+        }
+    }
+}
+
+/// A root whose places all hold the new generation, with nothing left beside them, has one generation.
+fn come_to_rest(root: &mut RootPicture) {
+    let is_done = root.leftovers.is_empty()
+        && root
+            .places
+            .iter()
+            .filter(|place| !matches!(place.kept_by, Keeper::Workload | Keeper::Outside))
+            .all(|place| place.holds == Holds::New || !place.holds.is_told());
+    if !is_done {
+        return;
+    }
+    let Some(new) = root.new.take() else {
+        return;
+    };
+    root.old = vec![new];
+    for place in root.places.iter_mut().filter(|it| it.holds.is_told()) {
+        place.holds = Holds::Old;
+    }
+}

@@ -1,0 +1,294 @@
+//! What has to be so before a script is made: with evidence where it is not.
+
+use super::prepare::maker;
+use super::refusal::Refusal;
+use super::scene::Scene;
+use super::trust_both::unstarted;
+use crate::connections::Place;
+use crate::rotation::picture::{Holds, Keeper, Picture, PlaceState, Purpose, RootPicture};
+use crate::rotation::{Phase, RestartWorkloads, Root, RotationRequest};
+use kubepki_x509::pem;
+
+/// Everything but the order of the phases.
+pub(super) fn check(
+    picture: &Picture,
+    request: &RotationRequest,
+    scene: &Scene<'_>,
+    phase: Phase,
+) -> Result<(), Refusal> {
+    asked(picture, request)?;
+    for root in &scene.roots {
+        authority(picture, request, root)?;
+        places(request, root)?;
+    }
+    if scene.roots.iter().any(|root| needs_api(root)) && picture.asks_api().is_none() {
+        return Err(Refusal::NoApiServer);
+    }
+    workloads(scene, phase)?;
+    if phase == Phase::RetireOld && !picture.gaps.is_empty() {
+        return Err(Refusal::GapsLeft {
+            gaps: picture
+                .gaps
+                .iter()
+                .map(|gap| format!("{} ({})", gap.object, gap.reason))
+                .collect(),
+        });
+    }
+    Ok(())
+}
+
+/// A place as it is acknowledged.
+pub(super) fn spelled(place: &Place) -> String {
+    match place.host() {
+        Some(host) => format!("{host} {place}"),
+        None => place.to_string(),
+    }
+}
+
+fn asked(picture: &Picture, request: &RotationRequest) -> Result<(), Refusal> {
+    let known = || listed(picture.roots.iter().map(|root| root.root));
+    if request.roots.is_empty() {
+        return Err(Refusal::NoRoot { known: known() });
+    }
+    for root in &request.roots {
+        if picture.root(*root).is_none() {
+            return Err(Refusal::RootNotFound {
+                root: *root,
+                known: known(),
+            });
+        }
+    }
+    let Some(given) = &request.given else {
+        return Ok(());
+    };
+    if !request.roots.contains(&given.root) || given.root == Root::ServiceAccountKey {
+        return Err(Refusal::GivenForAnother {
+            root: given.root,
+            roots: listed(request.roots.iter().copied()),
+        });
+    }
+    if picture.host(&given.key_host).is_none() {
+        return Err(Refusal::KeyHostUnknown {
+            host: given.key_host.clone(),
+        });
+    }
+    Ok(())
+}
+
+fn listed(roots: impl Iterator<Item = Root>) -> String {
+    let names: Vec<&str> = roots.map(Root::as_str).collect();
+    names.join(", ")
+}
+
+/// Whether its rotation changes or proves something in the API.
+fn needs_api(root: &RootPicture) -> bool {
+    root.places
+        .iter()
+        .any(|place| matches!(place.place, Place::Api(_)) && place.kept_by != Keeper::Outside)
+}
+
+fn authority(
+    picture: &Picture,
+    request: &RotationRequest,
+    root: &RootPicture,
+) -> Result<(), Refusal> {
+    let name = || {
+        let first = root.old.first();
+        first.map_or_else(|| "unknown".to_owned(), |first| first.name.clone())
+    };
+    given(picture, request, root)?;
+    if let Some(new) = &root.new {
+        if root.successor_keys.is_empty()
+            && root
+                .signing_keys
+                .iter()
+                .any(|host| root.signs_with_old(host))
+        {
+            return Err(Refusal::SuccessorKeyLost {
+                root: root.root,
+                name: new.name.clone(),
+            });
+        }
+        if let Some(subject) = &request.subject
+            && root.is_authority()
+            && !new.name.contains(subject.as_str())
+        {
+            return Err(Refusal::OtherRotation {
+                root: root.root,
+                found: new.name.clone(),
+                expected: subject.clone(),
+            });
+        }
+        if let Some(not_after) = new.not_after.filter(|end| *end <= picture.observed_at) {
+            return Err(Refusal::SuccessorExpired {
+                root: root.root,
+                name: new.name.clone(),
+                not_after,
+            });
+        }
+    } else {
+        if maker(request, root).is_none() {
+            return Err(Refusal::ExternalAuthority {
+                root: root.root,
+                name: name(),
+            });
+        }
+        validity(picture, request, root)?;
+    }
+    let expired = root.old.first().and_then(|old| old.not_after);
+    if let Some(not_after) = expired.filter(|end| *end <= picture.observed_at)
+        && !request.offline
+        && !root.is_in_use()
+    {
+        return Err(Refusal::AuthorityExpired {
+            root: root.root,
+            name: name(),
+            not_after,
+        });
+    }
+    let shared = root.root == Root::ServiceAccountKey;
+    if let Some(place) = root.kept(Purpose::Trust).find(|trust| {
+        shared
+            && root
+                .kept(Purpose::Sign)
+                .any(|sign| sign.place == trust.place)
+    }) {
+        return Err(Refusal::KeyFileShared {
+            place: spelled(&place.place),
+        });
+    }
+    Ok(())
+}
+
+fn validity(
+    picture: &Picture,
+    request: &RotationRequest,
+    root: &RootPicture,
+) -> Result<(), Refusal> {
+    let is_given = request
+        .given
+        .as_ref()
+        .is_some_and(|given| given.root == root.root);
+    if is_given || !root.is_authority() {
+        return Ok(());
+    }
+    let now = picture.observed_at;
+    let not_before = request.start.resolve(now)?;
+    let not_after = request.end.resolve(now)?;
+    if not_after <= now || not_after <= not_before {
+        return Err(Refusal::EmptyValidity { not_after, now });
+    }
+    Ok(())
+}
+
+fn given(picture: &Picture, request: &RotationRequest, root: &RootPicture) -> Result<(), Refusal> {
+    let Some(given) = request.given.as_ref().filter(|it| it.root == root.root) else {
+        return Ok(());
+    };
+    let unusable = |reason: String| Refusal::GivenUnusable {
+        root: root.root,
+        reason,
+    };
+    let chain = pem::certificates(given.certificate_pem.as_bytes())
+        .map_err(|error| unusable(error.to_string()))?;
+    let Some(certificate) = chain.first() else {
+        return Err(unusable("there is no certificate in it".to_owned()));
+    };
+    let fingerprint = hex::encode(certificate.fingerprint_sha256());
+    if let Some(new) = &root.new
+        && new.fingerprint_sha256 != fingerprint
+    {
+        return Err(Refusal::OtherRotation {
+            root: root.root,
+            found: new.name.clone(),
+            expected: certificate.subject().to_string(),
+        });
+    }
+    if root.new.is_none()
+        && root
+            .old
+            .iter()
+            .any(|old| old.fingerprint_sha256 == fingerprint)
+    {
+        return Err(unusable("it is the one that is in use".to_owned()));
+    }
+    if !certificate.is_ca() {
+        return Err(unusable(format!(
+            "{} is no certification authority",
+            certificate.subject()
+        )));
+    }
+    let validity = certificate.validity();
+    let now = picture.observed_at;
+    if validity.not_before > now || validity.not_after <= now {
+        return Err(unusable(format!(
+            "it is valid from {} to {}, and now is {now}",
+            validity.not_before, validity.not_after
+        )));
+    }
+    Ok(())
+}
+
+fn places(request: &RotationRequest, root: &RootPicture) -> Result<(), Refusal> {
+    let mut unknown = Vec::new();
+    let mut copies = Vec::new();
+    for place in &root.places {
+        let name = spelled(&place.place);
+        if request.acknowledges(&name) {
+            continue;
+        }
+        match &place.holds {
+            Holds::Unknown { reason } if place.kept_by == Keeper::Rotation => {
+                unknown.push(format!("{name} ({reason})"));
+            }
+            Holds::Neither { found } if place.kept_by == Keeper::Rotation => {
+                unknown.push(format!("{name} (it holds {found})"));
+            }
+            Holds::Old if is_beyond_reach(place) && !copies.contains(&name) => copies.push(name),
+            _ => {}
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(Refusal::PlacesUnknown {
+            root: root.root,
+            places: unknown,
+        });
+    }
+    if !copies.is_empty() {
+        return Err(Refusal::NotAcknowledged {
+            root: root.root,
+            copies,
+        });
+    }
+    Ok(())
+}
+
+fn is_beyond_reach(place: &PlaceState) -> bool {
+    place.kept_by == Keeper::Outside
+        || (place.kept_by == Keeper::Rotation
+            && place.purpose == Purpose::Present
+            && (place.renewable_as.is_none() || place.place.host().is_none()))
+}
+
+/// Those that the user restarts are waited for before anything new is presented to them, or before the
+/// tokens that they hold are dropped.
+fn workloads(scene: &Scene<'_>, phase: Phase) -> Result<(), Refusal> {
+    if scene.request.restart_workloads != RestartWorkloads::List {
+        return Ok(());
+    }
+    let (purpose, root) = match phase {
+        Phase::IssueFromNew => (Purpose::Trust, Root::KubernetesCa),
+        Phase::RetireOld => (Purpose::Present, Root::ServiceAccountKey),
+        _ => return Ok(()),
+    };
+    let workloads: Vec<String> = scene
+        .rotating()
+        .filter(|it| it.root == root)
+        .flat_map(|root| unstarted(root, purpose))
+        .map(|place| spelled(&place.place))
+        .collect();
+    if workloads.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::WorkloadsNotRestarted { workloads })
+}

@@ -1,0 +1,194 @@
+//! What the user should know before saying yes.
+
+use super::checks::spelled;
+use super::estimate;
+use super::scene::Scene;
+use super::trust_both::unstarted;
+use crate::model::ComponentKind::{Etcd, KubeApiserver};
+use crate::plan::Notice;
+use crate::rotation::picture::{Holds, Purpose, RootPicture};
+use crate::rotation::{Action, OldKey, Phase, RestartWorkloads, Root, Round};
+
+pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
+    let mut all = Vec::new();
+    for root in &scene.left_at_rest {
+        all.push(notice(
+            "left-at-rest",
+            root.root.as_str(),
+            "it is at rest while others are being rotated: rotate it when they are done".to_owned(),
+        ));
+    }
+    all.extend(scene.rotating().flat_map(fell_back));
+    if rounds.is_empty() {
+        return all;
+    }
+    all.extend(gap(scene, rounds));
+    all.extend(leadership(scene, rounds));
+    let actions = || {
+        rounds
+            .iter()
+            .flat_map(|round| &round.turns)
+            .flat_map(|turn| &turn.actions)
+    };
+    let makes = actions().any(|action| matches!(action, Action::MakeSuccessor { .. }));
+    if makes && scene.picture.hosts_with(Etcd).next().is_none() {
+        all.push(notice(
+            "no-etcd-snapshot",
+            "etcd",
+            "none of the hosts runs etcd: take a snapshot of it yourself before you go on"
+                .to_owned(),
+        ));
+    }
+    let bundles = |action: &Action| {
+        matches!(
+            action,
+            Action::WriteTrust {
+                holds: Holds::OldNew,
+                ..
+            }
+        )
+    };
+    if actions().any(bundles) {
+        all.push(notice(
+            "kubeadm-in-between",
+            "kubeadm",
+            "until the end leave kubeadm alone: `certs check-expiration` fails where a CA file holds two certificates, `certs renew` and `upgrade` write kubeconfigs that trust only the first".to_owned(),
+        ));
+    }
+    all.extend(workloads(scene));
+    let retires = rounds.iter().any(|round| round.phase == Phase::RetireOld);
+    if retires && scene.request.old_key == OldKey::Destroyed {
+        all.push(notice(
+            "old-key-destroyed",
+            "private keys",
+            "from this phase on there is no way back: the old keys are destroyed with the backups that hold them".to_owned(),
+        ));
+    }
+    all
+}
+
+fn notice(code: &str, object: &str, message: String) -> Notice {
+    Notice {
+        code: code.to_owned(),
+        object: object.to_owned(),
+        message,
+    }
+}
+
+/// With one API server every restart of it is seen.
+fn gap(scene: &Scene<'_>, rounds: &[Round]) -> Option<Notice> {
+    let servers: Vec<&str> = scene
+        .picture
+        .hosts_with(KubeApiserver)
+        .map(|host| host.name.as_str())
+        .collect();
+    let [only] = servers.as_slice() else {
+        return None;
+    };
+    let seconds: u32 = rounds
+        .iter()
+        .flat_map(|round| &round.turns)
+        .filter(|turn| turn.host == *only)
+        .map(estimate::away)
+        .sum();
+    (seconds > 0).then(|| {
+        notice(
+            "single-control-plane",
+            only,
+            format!(
+                "there is one API server: nobody reaches the API for about {seconds} s in all while it is restarted; what runs on the nodes goes on"
+            ),
+        )
+    })
+}
+
+/// A change of etcd's leader is the one thing that may cost requests.
+fn leadership(scene: &Scene<'_>, rounds: &[Round]) -> Option<Notice> {
+    let changes = rounds
+        .iter()
+        .filter(|round| {
+            round
+                .turns
+                .iter()
+                .flat_map(|turn| &turn.actions)
+                .any(|action| *action == Action::YieldEtcdLeadership)
+        })
+        .count();
+    (changes > 0 && scene.picture.hosts_with(Etcd).count() > 1).then(|| {
+        notice(
+            "etcd-leadership",
+            "etcd",
+            format!(
+                "etcd's leader hands over {changes} time(s): requests on their way in that second may fail and are repeated by well-made clients; choose a quiet moment"
+            ),
+        )
+    })
+}
+
+fn workloads(scene: &Scene<'_>) -> Option<Notice> {
+    let mut named: Vec<String> = Vec::new();
+    for root in scene.rotating() {
+        let purpose = match root.root {
+            Root::ServiceAccountKey => Purpose::Present,
+            _ => Purpose::Trust,
+        };
+        for place in unstarted(root, purpose) {
+            let name = spelled(&place.place);
+            if !named.contains(&name) {
+                named.push(name);
+            }
+        }
+    }
+    let listed = named.join("; ");
+    match scene.request.restart_workloads {
+        _ if named.is_empty() => None,
+        RestartWorkloads::Auto => None,
+        RestartWorkloads::List => Some(notice(
+            "workloads-to-restart",
+            "workloads",
+            format!("restart these yourself when both are trusted: {listed}"),
+        )),
+        RestartWorkloads::None => Some(notice(
+            "workloads-left",
+            "workloads",
+            format!("these are left alone and may lose the API server: {listed}"),
+        )),
+    }
+}
+
+/// What others wrote in the middle: `kubeadm certs renew` and `upgrade` write what they know, and a host
+/// that joined brought what it was given.
+fn fell_back(root: &RootPicture) -> Option<Notice> {
+    let is_issuing = root.is_begun(Phase::IssueFromNew);
+    let is_retiring = root.is_begun(Phase::RetireOld) && root.presents_new_mostly();
+    let behind: Vec<String> = root
+        .places
+        .iter()
+        .filter(|place| place.kept_by == crate::rotation::picture::Keeper::Rotation)
+        .filter(|place| place.holds == Holds::Old)
+        .filter(|place| match place.purpose {
+            Purpose::Trust => is_issuing,
+            Purpose::Present => is_retiring,
+            Purpose::Sign => false,
+        })
+        .map(|place| spelled(&place.place))
+        .collect();
+    (!behind.is_empty()).then(|| {
+        notice(
+            "fell-back",
+            root.root.as_str(),
+            format!(
+                "others are further than these, which hold the old one alone (kubeadm renewed or upgraded in the middle, or the host joined since); they are brought along: {}",
+                behind.join("; ")
+            ),
+        )
+    })
+}
+
+impl RootPicture {
+    /// Whether a signer is exchanged already: then what is issued by others is of the new generation.
+    fn presents_new_mostly(&self) -> bool {
+        self.kept(Purpose::Sign)
+            .any(|place| place.holds == Holds::New)
+    }
+}

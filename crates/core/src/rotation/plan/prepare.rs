@@ -1,0 +1,105 @@
+//! Prepare: etcd is saved, the successor is made on one host, and lies on every host that holds the old
+//! key. Nobody uses it yet.
+
+use super::rounds::Title;
+use super::scene::Scene;
+use crate::model::ComponentKind::Etcd;
+use crate::rotation::picture::{Holds, Picture, Purpose, RootPicture};
+use crate::rotation::{Action, Phase, RotationRequest, Round, Turn};
+
+pub(super) fn prepare(scene: &Scene<'_>) -> Vec<Round> {
+    let rounds = scene.rounds(Phase::Prepare);
+    let mut made: Vec<Turn> = Vec::new();
+    let mut copied: Vec<Turn> = Vec::new();
+    for root in &scene.roots {
+        let source = match &root.new {
+            Some(_) => root.successor_keys.first().map(String::as_str),
+            None => maker(scene.request, root),
+        };
+        let Some(source) = source else {
+            continue;
+        };
+        if root.new.is_none() {
+            add(&mut made, source, Action::MakeSuccessor { root: root.root });
+        }
+        for host in without_successor(root, source) {
+            let action = Action::ReceiveSuccessor {
+                root: root.root,
+                from: source.to_owned(),
+            };
+            add(&mut copied, host, action);
+        }
+    }
+    // Once something is made, the snapshot was taken: it comes before.
+    let member = snapshot_host(scene.picture).filter(|_| !made.is_empty());
+    let snapshot = member.and_then(|host| {
+        rounds.from_one(
+            host,
+            vec![Action::SnapshotEtcd],
+            &Title {
+                name: "snapshot",
+                reason: "etcd is saved and the copy is tried, before anything is changed",
+            },
+            Vec::new(),
+        )
+    });
+    let making = rounds.at_once(
+        made,
+        &Title {
+            name: "successors",
+            reason: "what is to come is made beside what is there; nobody uses it yet",
+        },
+        Vec::new(),
+    );
+    let copies = rounds.at_once(
+        copied,
+        &Title {
+            name: "copies",
+            reason: "every host that signs gets it, its key sealed for that host alone on the way",
+        },
+        Vec::new(),
+    );
+    [snapshot, making, copies].into_iter().flatten().collect()
+}
+
+/// Where the successor is made.
+pub(super) fn maker<'r>(request: &'r RotationRequest, root: &'r RootPicture) -> Option<&'r str> {
+    match &request.given {
+        Some(given) if given.root == root.root => Some(&given.key_host),
+        _ => root.signing_keys.first().map(String::as_str),
+    }
+}
+
+/// Hosts that sign and lack it. One that signs with it already has it.
+fn without_successor<'r>(
+    root: &'r RootPicture,
+    source: &'r str,
+) -> impl Iterator<Item = &'r String> {
+    root.signing_keys.iter().filter(move |host| {
+        *host != source && !root.successor_keys.contains(host) && !signs_with_new(root, host)
+    })
+}
+
+fn signs_with_new(root: &RootPicture, host: &str) -> bool {
+    root.kept(Purpose::Sign)
+        .any(|place| place.place.host() == Some(host) && place.holds == Holds::New)
+}
+
+/// A member that does not lead has the least to do.
+fn snapshot_host(picture: &Picture) -> Option<&str> {
+    let leader = picture.leaders.etcd.as_deref();
+    let members = || picture.hosts_with(Etcd).map(|host| host.name.as_str());
+    members()
+        .find(|host| leader.is_some_and(|leader| leader != *host))
+        .or_else(|| members().next())
+}
+
+pub(super) fn add(turns: &mut Vec<Turn>, host: &str, action: Action) {
+    match turns.iter_mut().find(|turn| turn.host == host) {
+        Some(turn) => turn.actions.push(action),
+        None => turns.push(Turn {
+            host: host.to_owned(),
+            actions: vec![action],
+        }),
+    }
+}

@@ -1,0 +1,7 @@
+//! Tests of the planner, on pictures made by hand.
+
+mod builder;
+mod levels;
+mod order;
+mod refusals;
+mod words;
