@@ -17,6 +17,7 @@ pub(super) fn original(scene: &Scene<'_>, slot: &Slot, certificate: &Certificate
         host.inventory
             .entries
             .iter()
+            .filter(|entry| entry.certificate() == Some(certificate))
             .map(move |entry| (place_of(name, entry), entry))
     });
     entries
@@ -27,7 +28,6 @@ pub(super) fn original(scene: &Scene<'_>, slot: &Slot, certificate: &Certificate
                         .place
                         .path()
                         .filter(|_| place.host() == slot.place.host())
-                && entry.certificate() == Some(certificate)
                 && entry
                     .key
                     .public_key()

@@ -28,6 +28,7 @@ mod report;
 mod scene;
 mod selection;
 mod service_accounts;
+mod signing_key;
 mod staleness;
 mod suspects;
 mod together;
@@ -89,14 +90,7 @@ pub fn diagnose(evidence: &Evidence<'_>, options: &DiagnoseOptions<'_>) -> Diagn
     let (graph, disk) = derive(evidence);
     let signatures = SignatureMemo::new();
     let verdicts = verify_all(&graph, &disk, options.now, &signatures);
-    let scene = Scene {
-        evidence,
-        options,
-        graph,
-        disk,
-        verdicts,
-        signatures,
-    };
+    let scene = Scene::new(evidence, options, graph, disk, verdicts, signatures);
     let signers = Signers::weigh(&scene);
     let loaded = loaded::material(&scene);
     let loaded_verdicts = verify_all(&scene.graph, &loaded, options.now, &scene.signatures);
@@ -109,6 +103,7 @@ pub fn diagnose(evidence: &Evidence<'_>, options: &DiagnoseOptions<'_>) -> Diagn
     authorities::check(&scene, &mut ledger);
     lifetimes::check(&scene, &mut ledger);
     keys::check(&scene, &mut ledger);
+    signing_key::check(&scene, &mut ledger);
     copies::check(&scene, &mut ledger);
     staleness::check(&scene, &loaded, &mut ledger);
     staleness::memory(&scene, &mut ledger);

@@ -7,6 +7,7 @@ use crate::model::{ComponentKind, Entry, FileTime, Holder, Inventory};
 use jiff::Timestamp;
 use kubepki_x509::Certificate;
 use kubepki_x509::path::SignatureMemo;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// The evidence and what was made of it.
@@ -18,19 +19,65 @@ pub(super) struct Scene<'a> {
     /// Of every connection, by the files.
     pub(super) verdicts: Vec<Verdict>,
     pub(super) signatures: SignatureMemo,
+    hosts: HashMap<&'a str, &'a HostEvidence>,
+    /// Of every place, the connections in which it takes part, in their order.
+    connections: HashMap<Place, Vec<usize>>,
+    /// Places on which something fails, and the flags by which they are named there.
+    unsound: HashMap<Place, HashSet<Option<String>>>,
 }
 
 impl<'a> Scene<'a> {
+    /// Everything in its place; what many checks ask for is looked up, for with hundreds of hosts
+    /// looking through all connections for each of them takes their square.
+    pub(super) fn new(
+        evidence: &'a Evidence<'a>,
+        options: &'a DiagnoseOptions<'a>,
+        graph: Graph,
+        disk: Material,
+        verdicts: Vec<Verdict>,
+        signatures: SignatureMemo,
+    ) -> Self {
+        let mut hosts = HashMap::new();
+        for host in evidence.hosts {
+            hosts.entry(host.inventory.host.as_str()).or_insert(host);
+        }
+        let mut connections: HashMap<Place, Vec<usize>> = HashMap::new();
+        for (index, connection) in graph.connections.iter().enumerate() {
+            for slot in connection.slots().filter_map(|id| graph.slot(id)) {
+                let known = connections.entry(slot.place.clone()).or_default();
+                if known.last() != Some(&index) {
+                    known.push(index);
+                }
+            }
+        }
+        let mut unsound: HashMap<Place, HashSet<Option<String>>> = HashMap::new();
+        for failure in verdicts.iter().flat_map(Verdict::failures) {
+            let slots = [failure.presented, failure.trusted_by];
+            for slot in slots.into_iter().flatten().filter_map(|id| graph.slot(id)) {
+                let flags = unsound.entry(slot.place.clone()).or_default();
+                flags.insert(slot.flag.clone());
+            }
+        }
+        Self {
+            evidence,
+            options,
+            graph,
+            disk,
+            verdicts,
+            signatures,
+            hosts,
+            connections,
+            unsound,
+        }
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.options.now
     }
 
     /// The evidence of the host of this name.
     pub(super) fn host(&self, name: &str) -> Option<&'a HostEvidence> {
-        self.evidence
-            .hosts
-            .iter()
-            .find(|host| host.inventory.host == name)
+        self.hosts.get(name).copied()
     }
 
     pub(super) fn inventory(&self, host: &str) -> Option<&'a Inventory> {
@@ -58,29 +105,17 @@ impl<'a> Scene<'a> {
     /// Whether nothing that depends on a place (and is named by this flag, if one is given) fails by
     /// the files.
     pub(super) fn is_sound(&self, place: &Place, flag: Option<&str>) -> bool {
-        let mut failures = self.verdicts.iter().flat_map(Verdict::failures);
-        !failures.any(|failure| {
-            [failure.presented, failure.trusted_by]
-                .into_iter()
-                .flatten()
-                .filter_map(|id| self.graph.slot(id))
-                .any(|slot| {
-                    slot.place == *place && (flag.is_none() || slot.flag.as_deref() == flag)
-                })
+        self.unsound.get(place).is_none_or(|flags| {
+            let is_this = |failing: &Option<String>| failing.as_deref() == flag;
+            flag.is_some() && !flags.iter().any(is_this)
         })
     }
 
     /// The connections of the slots that lie in a place.
     pub(super) fn connections_of(&self, place: &Place) -> Vec<&Connection> {
-        self.graph
-            .connections
-            .iter()
-            .filter(|connection| {
-                connection.slots().any(|id| {
-                    let slot = self.graph.slot(id);
-                    slot.is_some_and(|slot| slot.place == *place)
-                })
-            })
+        let indices = self.connections.get(place).into_iter().flatten();
+        indices
+            .filter_map(|index| self.graph.connections.get(*index))
             .collect()
     }
 

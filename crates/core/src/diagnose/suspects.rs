@@ -11,7 +11,7 @@ use crate::connections::{Connection, Place, Side, Slot, SlotId, Use};
 use crate::model::AuthorityName;
 use kubepki_x509::path::SignatureCheck;
 use kubepki_x509::{Certificate, Name, PublicKey};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Weight of a certificate that was signed, of a bundle that is trusted, of a key at hand.
 const SIGNED: u32 = 2;
@@ -46,12 +46,65 @@ pub(super) struct Signer {
 /// The CAs of a cluster, by what they are for.
 #[derive(Debug, Default)]
 pub(super) struct Signers {
-    /// Every CA certificate seen, once.
+    /// Every CA certificate seen, once, and where each stands: by its name, in the order in which they
+    /// were seen, and by fingerprint and by what it stands for.
     authorities: Vec<Certificate>,
+    by_name: HashMap<Name, Vec<usize>>,
+    by_fingerprint: HashSet<[u8; 32]>,
+    by_id: HashMap<SignerId, usize>,
     /// Every key at hand beside a CA file: the key, its authority, where it lies.
     keys: Vec<(PublicKey, Option<AuthorityName>, Place)>,
     known: HashMap<[u8; 32], Vec<SignerId>>,
-    groups: BTreeMap<(AuthorityName, Side), Vec<Signer>>,
+    groups: BTreeMap<(AuthorityName, Side), Group>,
+}
+
+/// The CAs of one authority that one side speaks for.
+#[derive(Debug, Default)]
+struct Group {
+    signers: Vec<Signer>,
+    positions: HashMap<SignerId, usize>,
+    /// The one that most speaks for.
+    best: Option<usize>,
+}
+
+impl Group {
+    fn signer(&mut self, id: SignerId) -> Option<&mut Signer> {
+        let next = self.signers.len();
+        let position = *self.positions.entry(id.clone()).or_insert(next);
+        if position == next {
+            self.signers.push(Signer {
+                id,
+                weight: 0,
+                signed: BTreeSet::new(),
+                trusted_in: BTreeSet::new(),
+                keys: BTreeSet::new(),
+            });
+        }
+        self.signers.get_mut(position)
+    }
+
+    fn weight_of(&self, id: &SignerId) -> u32 {
+        let position = self.positions.get(id);
+        let signer = position.and_then(|position| self.signers.get(*position));
+        signer.map_or(0, |signer| signer.weight)
+    }
+
+    /// Of equals the one whose key is at hand, or that the other side speaks for; at last by name, so
+    /// that it is always the same.
+    fn find_best(&self, opposite: Option<&Self>) -> Option<usize> {
+        let weight = |signer: &Signer| {
+            let elsewhere = opposite.map_or(0, |group| group.weight_of(&signer.id));
+            let copies = signer.trusted_in.len();
+            (signer.weight, signer.keys.len(), elsewhere, copies)
+        };
+        let weighed = self.signers.iter().map(|signer| (weight(signer), signer));
+        let best = weighed
+            .enumerate()
+            .max_by(|(_, (one, first)), (_, (other, second))| {
+                one.cmp(other).then_with(|| second.id.cmp(&first.id))
+            });
+        best.map(|(position, _)| position)
+    }
 }
 
 impl SignerId {
@@ -110,40 +163,33 @@ impl Signers {
             }
         }
         signers.weigh_keys();
+        signers.decide();
         signers
+    }
+
+    fn decide(&mut self) {
+        let best = self.groups.iter().map(|((authority, side), group)| {
+            let opposite = self.groups.get(&(*authority, opposite(*side)));
+            group.find_best(opposite)
+        });
+        let best: Vec<Option<usize>> = best.collect();
+        for (group, best) in self.groups.values_mut().zip(best) {
+            group.best = best;
+        }
     }
 
     /// The CA that is meant by an authority's name, where that side is judged.
     pub(super) fn reference(&self, authority: AuthorityName, side: Side) -> Option<&Signer> {
-        let opposite = match side {
-            Side::Server => Side::Client,
-            Side::Client => Side::Server,
+        let best = |side| {
+            let group = self.groups.get(&(authority, side))?;
+            group.signers.get(group.best?)
         };
-        let of = |side| self.groups.get(&(authority, side)).map(Vec::as_slice);
-        let best = |side, opposite| {
-            let elsewhere = |signer: &Signer| {
-                let others = of(opposite).unwrap_or_default();
-                let same = others.iter().find(|other| other.id == signer.id);
-                same.map_or(0, |same| same.weight)
-            };
-            // Of equals the one whose key is at hand, or that the other side speaks for; at last by
-            // name, so that it is always the same.
-            of(side)?.iter().max_by(|one, other| {
-                let weight = |signer: &Signer| {
-                    let copies = signer.trusted_in.len();
-                    (signer.weight, signer.keys.len(), elsewhere(signer), copies)
-                };
-                weight(one)
-                    .cmp(&weight(other))
-                    .then_with(|| other.id.cmp(&one.id))
-            })
-        };
-        best(side, opposite).or_else(|| best(opposite, side))
+        best(side).or_else(|| best(opposite(side)))
     }
 
     /// The CA certificate of a CA, where one was seen.
     pub(super) fn certificate(&self, id: &SignerId) -> Option<&Certificate> {
-        self.authorities.iter().find(|ca| SignerId::of(ca) == *id)
+        self.authorities.get(*self.by_id.get(id)?)
     }
 
     /// Who signed a certificate, and who signed those: itself first.
@@ -158,10 +204,7 @@ impl Signers {
         let mut found = Vec::new();
         let mut current = certificate.clone();
         while found.len() < 4 {
-            let issuer = self.authorities.iter().find(|ca| {
-                current.issuer() == ca.subject() && scene.signatures.check(&current, ca).is_ok()
-            });
-            let Some(issuer) = issuer else {
+            let Some(issuer) = self.issuer_of(scene, &current) else {
                 if found.is_empty() || !current.is_self_issued() {
                     found.extend(self.by_key_or_hint(&current));
                 }
@@ -175,6 +218,23 @@ impl Signers {
             current = issuer.clone();
         }
         found
+    }
+
+    /// The CA that signed a certificate. Those are tried first whose key identifier it names: where every
+    /// host has a CA of its own and of one name, trying each on each would be their square. The others
+    /// are tried all the same, for identifiers are a hint and made in several ways (RFC 5280 §4.2.1.2).
+    fn issuer_of(&self, scene: &Scene<'_>, certificate: &Certificate) -> Option<&Certificate> {
+        let positions = self.by_name.get(certificate.issuer())?;
+        let named = positions.iter().filter_map(|it| self.authorities.get(*it));
+        let signed = |ca: &&Certificate| scene.signatures.check(certificate, ca).is_ok();
+        let hint = certificate
+            .authority_key_identifier()
+            .and_then(|identifier| identifier.key_identifier);
+        let is_hinted = |ca: &&Certificate| hint.is_some() && ca.subject_key_identifier() == hint;
+        let mut hinted = named.clone().filter(is_hinted);
+        hinted
+            .find(signed)
+            .or_else(|| named.filter(|ca| !is_hinted(ca)).find(signed))
     }
 
     /// By a key whose certificate is gone, else by what the certificate says of its issuer.
@@ -239,7 +299,13 @@ impl Signers {
     }
 
     fn note(&mut self, authority: &Certificate) {
-        if !self.authorities.contains(authority) {
+        if self.by_fingerprint.insert(authority.fingerprint_sha256()) {
+            let position = self.authorities.len();
+            let named = self.by_name.entry(authority.subject().clone());
+            named.or_default().push(position);
+            self.by_id
+                .entry(SignerId::of(authority))
+                .or_insert(position);
             self.authorities.push(authority.clone());
         }
     }
@@ -256,8 +322,10 @@ impl Signers {
         {
             // The kubelet's self-signed certificate speaks for nobody.
             for ancestor in self.ancestors(scene, certificate) {
-                let signer = self.signer(authority, side, ancestor);
-                if signer.signed.insert(slot.place.clone()) {
+                let group = self.groups.entry((authority, side)).or_default();
+                if let Some(signer) = group.signer(ancestor)
+                    && signer.signed.insert(slot.place.clone())
+                {
                     signer.weight += SIGNED;
                 }
             }
@@ -266,7 +334,10 @@ impl Signers {
             && let Some(slot) = scene.graph.slot(id)
         {
             for ca in scene.trusted(id) {
-                let signer = self.signer(authority, side, SignerId::of(ca));
+                let group = self.groups.entry((authority, side)).or_default();
+                let Some(signer) = group.signer(SignerId::of(ca)) else {
+                    continue;
+                };
                 // Thousands of copies in the API come from one source, and count as one.
                 let weight = match &slot.place {
                     Place::Api(object) => {
@@ -288,13 +359,14 @@ impl Signers {
 
     fn weigh_keys(&mut self) {
         let keys = self.keys.clone();
-        for ((authority, _), signers) in &mut self.groups {
+        for ((authority, _), group) in &mut self.groups {
             for (key, of, place) in &keys {
                 if of.is_some_and(|of| of != *authority) {
                     continue;
                 }
                 let id = KeyId::Known(key.sha256());
-                for signer in signers.iter_mut().filter(|signer| signer.id.key == id) {
+                let signers = group.signers.iter_mut();
+                for signer in signers.filter(|signer| signer.id.key == id) {
                     if signer.keys.insert(place.clone()) {
                         signer.weight += KEY;
                     }
@@ -302,25 +374,12 @@ impl Signers {
             }
         }
     }
+}
 
-    fn signer(&mut self, authority: AuthorityName, side: Side, id: SignerId) -> &mut Signer {
-        let group = self.groups.entry((authority, side)).or_default();
-        let position = group.iter().position(|signer| signer.id == id);
-        let position = position.unwrap_or_else(|| {
-            group.push(Signer {
-                id,
-                weight: 0,
-                signed: BTreeSet::new(),
-                trusted_in: BTreeSet::new(),
-                keys: BTreeSet::new(),
-            });
-            group.len() - 1
-        });
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "the position was found or pushed just now"
-        )]
-        &mut group[position]
+fn opposite(side: Side) -> Side {
+    match side {
+        Side::Server => Side::Client,
+        Side::Client => Side::Server,
     }
 }
 

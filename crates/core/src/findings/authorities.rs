@@ -33,6 +33,14 @@ kinds! {
         commands: ["openssl x509 -in /etc/kubernetes/pki/ca.crt -out /etc/kubernetes/pki/ca-signer.crt   # takes the first"],
         example: "/etc/kubernetes/pki/ca.crt: holds 2 certificates, and kube-controller-manager --cluster-signing-cert-file takes exactly 1",
     }
+    SIGNING_KEY_MISSING = "signing-key-missing", Warning, "kube-controller-manager is told to sign with a key that is not there", ["doctor"] {
+        meaning: "Whenever this controller manager comes to lead it ends at once (`error starting controllers`), until one leads on a host that has the key. Where none has it nobody signs: kubelets do not renew, new nodes do not join.",
+        cause: "`kubepki rescue --new-ca` made a CA whose key lies on one host, since keys never travel; or the key of an external CA was taken away and the flag stayed.",
+        known_by: "The file that `--cluster-signing-key-file` names, on each host.",
+        remedy: "Carry the key over yourself, by a way that you trust. Nothing has to be restarted: the controller manager looks for it when it leads. Where the CA is somebody else's, let the flag name nothing.",
+        commands: ["ssh cp1 sudo cat /etc/kubernetes/pki/ca.key | ssh cp2 'sudo install -m 0600 /dev/stdin /etc/kubernetes/pki/ca.key'"],
+        example: "/etc/kubernetes/pki/ca.key: is not there, and kube-controller-manager --cluster-signing-key-file names it",
+    }
     SIGNER_NOT_TRUSTED = "signer-not-trusted", Critical, "kube-controller-manager signs with a CA that the API server does not trust", ["doctor"] {
         meaning: "Kubelets get certificates that the API server refuses. It shows only when they renew: one node after the other falls to NotReady with 401 Unauthorized.",
         cause: "A rotation in the wrong order, or a flag that names another CA's files.",

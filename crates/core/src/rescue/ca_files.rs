@@ -4,7 +4,7 @@
 use super::Scene;
 use super::authorities::{Fate, FileAt, authority_at, is_same};
 use super::files::{HostFiles, authority_end, fingerprint, key_type, own};
-use crate::model::{Authority, Holder};
+use crate::model::{Authority, ComponentKind, Holder, Role};
 use crate::plan::{Issuance, KeyChoice, Origin, Signer};
 use kubepki_x509::Certificate;
 use std::path::PathBuf;
@@ -315,8 +315,9 @@ impl HostFiles {
             (
                 "ca-replaced",
                 format!(
-                    "its key is lost on every host: a new CA of the same name is made on {}, everything that it signs is issued anew, and its key has to be copied to the other control planes by a way you trust",
-                    scene.name(at.host)
+                    "its key is lost on every host: a new CA of the same name is made on {host}, and everything that it signs is issued anew. Keys never travel with this program, so only {host} can sign then{}",
+                    carrying(scene, at.host, authority),
+                    host = scene.name(at.host)
                 ),
             )
         } else {
@@ -334,4 +335,33 @@ impl HostFiles {
             .push((authority.name.clone(), authority.used_by.clone()));
         self.issuances.push(issuance);
     }
+}
+
+/// What the user does about a new CA's key, which lies on one host only.
+fn carrying(scene: &Scene<'_>, host: usize, authority: &Authority) -> String {
+    let hosts = scene.evidence.hosts.iter().enumerate();
+    let others: Vec<&str> = hosts
+        .filter(|(index, other)| {
+            let managers = other
+                .inventory
+                .component(ComponentKind::KubeControllerManager);
+            *index != host && managers.is_some()
+        })
+        .map(|(index, _)| scene.name(index))
+        .collect();
+    let (Some(key), Some(other)) = (&authority.key_path, others.first()) else {
+        return String::new();
+    };
+    let key = key.display();
+    let until = match authority.role {
+        Role::ClusterCa => format!(
+            "; kube-controller-manager on {} ends whenever it comes to lead, until you carry the key over",
+            others.join(" and ")
+        ),
+        _ => "; carry the key over where others are to sign as well".to_owned(),
+    };
+    format!(
+        "{until}, by a way that you trust: ssh {} sudo cat {key} | ssh {other} 'sudo install -m 0600 /dev/stdin {key}'",
+        scene.name(host)
+    )
 }
