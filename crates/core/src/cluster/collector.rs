@@ -74,7 +74,6 @@ impl<'a> Collector<'a> {
                 .iter()
                 .map(|key| hex::encode(key.sha256()))
                 .collect(),
-            workloads: Vec::new(),
             namespaces: Vec::new(),
             nodes: Vec::new(),
             exposed: Vec::new(),

@@ -40,10 +40,6 @@ pub struct ClusterObservation {
     /// [`TokenSecret::verified_by`] counts them in.
     #[serde(default)]
     pub service_account_keys: Vec<String>,
-    /// Workloads whose pods mount a ServiceAccount's token and `ca.crt`; empty where they were not asked
-    /// for.
-    #[serde(default)]
-    pub workloads: Vec<Workload>,
     /// Every namespace, for what should be in each (`kube-root-ca.crt`).
     pub namespaces: Vec<String>,
     /// Nodes.
@@ -238,19 +234,6 @@ pub struct TokenSecret {
     pub key_id: Option<String>,
     /// Whether there is a token at all.
     pub has_token: bool,
-}
-
-/// A workload whose pods mount a ServiceAccount's token and `ca.crt`, which many read only when they
-/// start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Workload {
-    /// Deployment, DaemonSet or StatefulSet.
-    pub object: ObjectReference,
-    /// The ServiceAccount of its pods.
-    pub service_account: String,
-    /// What it was restarted for by a rotation, as the annotation on its template says
-    /// ([`ApiChange::RestartWorkload`](crate::rotation::ApiChange)).
-    pub mark: Option<String>,
 }
 
 /// A Node.

@@ -8,8 +8,10 @@
 //! <https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/>
 
 pub mod api_change;
+pub mod back;
 pub mod check;
 mod generations;
+pub mod lower;
 pub mod observe;
 pub mod phase;
 pub mod picture;
@@ -22,6 +24,7 @@ pub mod successor;
 pub mod workload;
 
 pub use api_change::ApiChange;
+pub use back::{BackError, HostRuns, HowFar, RotationRun, back};
 pub use phase::{Phase, Position};
 pub use picture::{
     Generation, Holds, HostFacts, Keeper, Leaders, Picture, PlaceState, Purpose, Reader,

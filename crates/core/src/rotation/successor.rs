@@ -9,9 +9,11 @@
 //! | `ca.pem`, `ca-key.pem` | `ca-next.pem`, `ca-next-key.pem` | `ca-signer.pem` |
 //! | `kube-ca.pem`, `kube-ca-key.pem` | `kube-ca-next.pem`, `kube-ca-next-key.pem` | `kube-ca-signer.pem` |
 //! | `sa.pub`, `sa.key` | `sa-next.pub`, `sa-next.key` | |
+//!
+//! On the one host that proves that old clients are refused, the old pair stays until then as
+//! `ca-previous.crt` and `ca-previous.key`.
 
 use super::picture::Generation;
-use super::root::Root;
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,8 @@ use std::path::{Path, PathBuf};
 const NEXT: &str = "-next";
 /// What the name of a signing certificate alone has more than the bundle's.
 const SIGNER: &str = "-signer";
+/// What the name of the old pair has more, where it has to prove once more that it is refused.
+const PREVIOUS: &str = "-previous";
 /// How hand-made layouts and RKE end the name of a key.
 const KEY_ENDING: &str = "-key";
 
@@ -32,6 +36,11 @@ pub fn signer(certificate: &Path) -> PathBuf {
     with(certificate, SIGNER)
 }
 
+/// The old pair's file, kept until it is proved that it is refused.
+pub fn previous(path: &Path) -> PathBuf {
+    with(path, PREVIOUS)
+}
+
 /// Whether a path is spelled as a successor's.
 pub fn is_successor(path: &Path) -> bool {
     has(path, NEXT)
@@ -42,9 +51,9 @@ pub fn is_signer(path: &Path) -> bool {
     has(path, SIGNER)
 }
 
-/// Whether a path is of a rotation's own files: a successor's, or a signing certificate.
+/// Whether a path is of a rotation's own files: a successor's, a signing certificate, or the old pair's.
 pub fn is_of_a_rotation(path: &Path) -> bool {
-    is_successor(path) || is_signer(path)
+    is_successor(path) || is_signer(path) || has(path, PREVIOUS)
 }
 
 /// The common name of a new generation: the old one's without its own generation, and the time.
@@ -72,24 +81,6 @@ fn is_generation(text: &str) -> bool {
         Some((date, time)) => date.len() == 8 && time.len() == 6 && digits(date) && digits(time),
         None => text.len() >= 9 && digits(text),
     }
-}
-
-/// The mark of a workload that was restarted for this generation, beside the marks that it bears already
-/// for other roots: `kubernetes-ca=0123456789abcdef+service-account-key=…`.
-pub fn mark(marks: &str, root: Root, new: &Generation) -> String {
-    let own = format!("{root}=");
-    let others = marks.split('+').filter(|mark| !mark.is_empty());
-    let others = others.filter(|mark| !mark.starts_with(&own));
-    let mut marks: Vec<String> = others.map(ToOwned::to_owned).collect();
-    marks.push(format!("{own}{}", short(new)));
-    marks.sort();
-    marks.join("+")
-}
-
-/// Whether a workload was restarted for this generation.
-pub fn is_marked(marks: &str, root: Root, new: &Generation) -> bool {
-    let wanted = format!("{root}={}", short(new));
-    marks.split('+').any(|mark| mark == wanted)
 }
 
 /// The first 16 hexadecimal digits of a generation's fingerprint.
@@ -163,25 +154,6 @@ mod tests {
         }
         assert!(!is_of_a_rotation(Path::new("/a/-next.crt")));
         assert!(!is_of_a_rotation(Path::new("/a/ca.crt")));
-    }
-
-    #[test]
-    fn a_workload_bears_one_mark_for_each_root() {
-        let generation = |digit: &str| Generation {
-            name: "CN=kubernetes".to_owned(),
-            fingerprint_sha256: digit.repeat(64),
-            pem: String::new(),
-            not_after: None,
-        };
-        let (one, two) = (generation("1"), generation("2"));
-        let marks = mark("", Root::KubernetesCa, &one);
-        assert_eq!(marks, "kubernetes-ca=1111111111111111");
-        let marks = mark(&marks, Root::ServiceAccountKey, &one);
-        let marks = mark(&marks, Root::KubernetesCa, &two);
-        assert!(is_marked(&marks, Root::KubernetesCa, &two));
-        assert!(!is_marked(&marks, Root::KubernetesCa, &one));
-        assert!(is_marked(&marks, Root::ServiceAccountKey, &one));
-        assert!(!is_marked(&marks, Root::EtcdCa, &one));
     }
 
     #[test]

@@ -28,7 +28,6 @@ fn observation() -> ClusterObservation {
         bootstrap_tokens: Vec::new(),
         token_secrets: Vec::new(),
         service_account_keys: Vec::new(),
-        workloads: Vec::new(),
         namespaces: Vec::new(),
         nodes: Vec::new(),
         exposed: Vec::new(),

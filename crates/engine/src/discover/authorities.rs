@@ -118,8 +118,8 @@ fn add(
     entry.used_by.extend(used_by);
 }
 
-/// What a rotation has put beside an authority: its successor, and a signing certificate that nobody
-/// names (any more). They belong to no role: nobody is expected to be signed by them.
+/// What a rotation has put beside an authority: its successor, a signing certificate that nobody names
+/// (any more), the old pair. They belong to no role: nobody is expected to be signed by them.
 fn of_rotations(reader: &mut Reader<'_>, authorities: &[Authority]) -> Vec<Authority> {
     let mut found: Vec<Authority> = Vec::new();
     for authority in authorities {
@@ -128,9 +128,11 @@ fn of_rotations(reader: &mut Reader<'_>, authorities: &[Authority]) -> Vec<Autho
             continue;
         }
         let next_key = authority.key_path.as_deref().map(successor::successor);
+        let previous_key = authority.key_path.as_deref().map(successor::previous);
         let beside = [
             (successor::successor(path), next_key),
             (successor::signer(path), authority.key_path.clone()),
+            (successor::previous(path), previous_key),
         ];
         for (certificate, key) in beside {
             let known = authorities.iter().chain(&found);

@@ -120,7 +120,6 @@ fn observation(webhooks: &Authority) -> ClusterObservation {
         requests: Vec::new(),
         bootstrap_tokens: Vec::new(),
         service_account_keys: Vec::new(),
-        workloads: Vec::new(),
         token_secrets: vec![TokenSecret {
             object: ObjectReference::namespaced("Secret", "shop", "ci-token"),
             service_account: "ci".to_owned(),

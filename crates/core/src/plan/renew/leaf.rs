@@ -7,7 +7,9 @@ use super::request::Selection;
 use crate::assess::renewable::{
     NotRenewable, SigningAuthority, authority_for, authority_for_new, signing_authority,
 };
-use crate::model::{Authority, ComponentKind, Entry, Holder, KeyState, KubeconfigUser, Role};
+use crate::model::{
+    Authority, ComponentKind, Entry, Holder, Inventory, KeyState, KubeconfigUser, Role,
+};
 use crate::plan::document::{Issuance, KeyChoice, Origin, Signer};
 use crate::plan::names::spelled;
 use jiff::Timestamp;
@@ -348,17 +350,7 @@ impl<'a> Planner<'a> {
             return "ecdsa:p256".to_owned();
         };
         let algorithm = certificate.public_key().algorithm();
-        let (key_type, kept) = match algorithm {
-            KeyAlgorithm::Rsa { bits: 2048 } => ("rsa:2048", true),
-            KeyAlgorithm::Rsa { bits: 3072 } => ("rsa:3072", true),
-            KeyAlgorithm::Rsa { bits: 4096 } => ("rsa:4096", true),
-            KeyAlgorithm::Rsa { bits } if bits < 2048 => ("rsa:2048", false),
-            KeyAlgorithm::Rsa { .. } => ("rsa:4096", false),
-            KeyAlgorithm::EcdsaP256 => ("ecdsa:p256", true),
-            KeyAlgorithm::EcdsaP384 => ("ecdsa:p384", true),
-            KeyAlgorithm::Ed25519 => ("ed25519", true),
-            _ => ("ecdsa:p384", false),
-        };
+        let (key_type, kept) = key_type_like(&algorithm);
         if !kept {
             self.notice(
                 "key-type-changed",
@@ -371,29 +363,7 @@ impl<'a> Planner<'a> {
 
     /// Where the new certificate goes, and the kubeconfig that must be pointed there.
     fn destination(&self, entry: &Entry) -> (Holder, Option<KubeconfigUser>) {
-        let stamp = self.now.strftime("%Y-%m-%d-%H-%M-%S");
-        match &entry.holder {
-            Holder::CertificateStore { link, .. } => (
-                rotating(link, &stamp.to_string()),
-                entry.embedded_copy.clone(),
-            ),
-            Holder::Kubeconfig { path, user } if entry.role == Role::KubeletClient => {
-                let link = self.kubelet_store().join("kubelet-client-current.pem");
-                let copy = KubeconfigUser {
-                    path: path.clone(),
-                    user: user.clone(),
-                };
-                (rotating(&link, &stamp.to_string()), Some(copy))
-            }
-            other => (other.clone(), None),
-        }
-    }
-
-    fn kubelet_store(&self) -> PathBuf {
-        self.inventory
-            .component(ComponentKind::Kubelet)
-            .and_then(|kubelet| kubelet.host_path("cert-dir"))
-            .unwrap_or_else(|| PathBuf::from("/var/lib/kubelet/pki"))
+        destination(self.inventory, entry, self.now)
     }
 
     fn kubelet_client_origin(&mut self, entry: &Entry) -> Origin {
@@ -424,6 +394,52 @@ impl<'a> Planner<'a> {
             self.basis.push(certificate.clone());
             self.basis.push(key.clone());
         }
+    }
+}
+
+/// Where a new certificate goes, and the kubeconfig that must be pointed there.
+pub(crate) fn destination(
+    inventory: &Inventory,
+    entry: &Entry,
+    now: Timestamp,
+) -> (Holder, Option<KubeconfigUser>) {
+    let stamp = now.strftime("%Y-%m-%d-%H-%M-%S");
+    match &entry.holder {
+        Holder::CertificateStore { link, .. } => (
+            rotating(link, &stamp.to_string()),
+            entry.embedded_copy.clone(),
+        ),
+        Holder::Kubeconfig { path, user } if entry.role == Role::KubeletClient => {
+            let link = kubelet_store(inventory).join("kubelet-client-current.pem");
+            let copy = KubeconfigUser {
+                path: path.clone(),
+                user: user.clone(),
+            };
+            (rotating(&link, &stamp.to_string()), Some(copy))
+        }
+        other => (other.clone(), None),
+    }
+}
+
+fn kubelet_store(inventory: &Inventory) -> PathBuf {
+    inventory
+        .component(ComponentKind::Kubelet)
+        .and_then(|kubelet| kubelet.host_path("cert-dir"))
+        .unwrap_or_else(|| PathBuf::from("/var/lib/kubelet/pki"))
+}
+
+/// The type of a key like this one, and whether it is the very same.
+pub(crate) fn key_type_like(algorithm: &KeyAlgorithm) -> (&'static str, bool) {
+    match algorithm {
+        KeyAlgorithm::Rsa { bits: 2048 } => ("rsa:2048", true),
+        KeyAlgorithm::Rsa { bits: 3072 } => ("rsa:3072", true),
+        KeyAlgorithm::Rsa { bits: 4096 } => ("rsa:4096", true),
+        KeyAlgorithm::Rsa { bits } if *bits < 2048 => ("rsa:2048", false),
+        KeyAlgorithm::Rsa { .. } => ("rsa:4096", false),
+        KeyAlgorithm::EcdsaP256 => ("ecdsa:p256", true),
+        KeyAlgorithm::EcdsaP384 => ("ecdsa:p384", true),
+        KeyAlgorithm::Ed25519 => ("ed25519", true),
+        _ => ("ecdsa:p384", false),
     }
 }
 

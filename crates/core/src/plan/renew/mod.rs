@@ -11,6 +11,8 @@ pub(in crate::plan) mod planner;
 mod refusal;
 mod request;
 
+pub(crate) use leaf::{destination, key_type_like};
+pub(crate) use planner::origin;
 pub use refusal::Refusal;
 pub use request::{RenewRequest, Selection};
 

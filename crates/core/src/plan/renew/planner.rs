@@ -304,7 +304,8 @@ fn known(entries: &[Entry]) -> String {
         .join(", ")
 }
 
-pub(super) fn origin(holder: &Holder, certificate: &Certificate) -> Origin {
+/// The certificate that is there, as what a new one comes from.
+pub(crate) fn origin(holder: &Holder, certificate: &Certificate) -> Origin {
     Origin::Certificate {
         holder: holder.clone(),
         fingerprint_sha256: hex::encode(certificate.fingerprint_sha256()),

@@ -22,6 +22,7 @@ use crate::diagnose::Evidence;
 use crate::model::{Gap, Inventory};
 use book::Book;
 use jiff::Timestamp;
+pub use workloads::{add_workloads, fresh_trust};
 
 /// Draws the picture. The evidence is of hosts that go by their names in the cluster document.
 pub fn picture(evidence: &Evidence<'_>, leaders: &Leaders) -> Picture {
@@ -39,8 +40,9 @@ pub fn picture(evidence: &Evidence<'_>, leaders: &Leaders) -> Picture {
     if let Some(keys) = Keys::of(evidence) {
         roots.push(of_keys(evidence, &keys, &mut gaps));
     }
+    let api_servers = facts::api_servers(evidence);
     for root in &mut roots {
-        root.position = position(root, &facts::api_servers(evidence));
+        root.position = position(root, &api_servers);
     }
     Picture {
         observed_at: observed_at(evidence),
@@ -66,9 +68,6 @@ fn of_authority(
     if let Some(cluster) = evidence.cluster {
         api::bundles(&mut book, cluster, authorities);
         api::certificates(&mut book, cluster, authorities);
-        if authorities.root == Root::KubernetesCa {
-            workloads::trusting(&mut book, cluster, authorities);
-        }
     }
     let holders = |has: &dyn Fn(&Inventory) -> bool| -> Vec<String> {
         let holders = inventories(evidence).filter(|inventory| has(inventory));
@@ -93,7 +92,11 @@ fn of_authority(
         let own = own_files(inventory, &authorities.names);
         own.iter().any(|own| {
             let path = &own.certificate_path;
-            let beside = [successor::successor(path), successor::signer(path)];
+            let beside = [
+                successor::successor(path),
+                successor::signer(path),
+                successor::previous(path),
+            ];
             let mut others = inventory.authorities.iter();
             others.any(|other| beside.contains(&other.certificate_path))
         })
@@ -121,7 +124,6 @@ fn of_keys(evidence: &Evidence<'_>, keys: &Keys, gaps: &mut Vec<Gap>) -> RootPic
     }
     if let Some(cluster) = evidence.cluster {
         keys::tokens(&mut book, cluster, evidence, keys);
-        workloads::presenting(&mut book, cluster, keys);
     }
     let (old, new) = keys.generations();
     gaps.append(&mut book.gaps);

@@ -1,44 +1,83 @@
-//! Workloads: their containers read a mounted `ca.crt` or token when they start, and tell nobody which.
-//! What a rotation has restarted bears its mark; what came later is not told apart, and is restarted once
-//! too often.
+//! Workloads: their containers read a mounted `ca.crt` or token when they start. Which of them started too
+//! early is asked of the API once it is known what there should be to read; until then they are no
+//! places.
 
-use super::book::{Book, place};
+use super::book::place;
+use super::loaded::started;
 use crate::connections::Place;
-use crate::model::cluster::ClusterObservation;
-use crate::rotation::generations::{Authorities, Keys};
-use crate::rotation::picture::{Generation, Holds, Keeper, Purpose};
+use crate::diagnose::Evidence;
+use crate::model::ComponentKind;
+use crate::rotation::picture::{Holds, Keeper, Picture, PlaceState, Purpose, RootPicture};
+use crate::rotation::position::position;
 use crate::rotation::root::Root;
-use crate::rotation::successor;
+use crate::rotation::workload::{FreshTrust, Restart, StaleWorkload};
+use jiff::Timestamp;
 
-/// Workloads as they trust the API server.
-pub(super) fn trusting(book: &mut Book, cluster: &ClusterObservation, root: &Authorities) {
-    let (_, new) = root.generations();
-    add(book, cluster, (root.root, new.as_ref()), Purpose::Trust);
-}
-
-/// Workloads as they present tokens.
-pub(super) fn presenting(book: &mut Book, cluster: &ClusterObservation, root: &Keys) {
-    let (_, new) = root.generations();
-    let root = Root::ServiceAccountKey;
-    add(book, cluster, (root, new.as_ref()), Purpose::Present);
-}
-
-fn add(
-    book: &mut Book,
-    cluster: &ClusterObservation,
-    (root, new): (Root, Option<&Generation>),
-    purpose: Purpose,
-) {
-    for workload in &cluster.workloads {
-        let marks = workload.mark.as_deref().unwrap_or_default();
-        let is_restarted = new.is_some_and(|new| successor::is_marked(marks, root, new));
-        let holds = match (is_restarted, purpose) {
-            (false, _) => Holds::Old,
-            (true, Purpose::Trust) => Holds::OldNew,
-            (true, _) => Holds::New,
-        };
-        let mut found = place(Place::Api(workload.object.clone()), purpose, holds);
-        found.kept_by = Keeper::Workload;
-        book.add(found);
+/// What containers must have read at their start for this root; `None` while there is no successor, and
+/// for a root that no workload reads.
+pub fn fresh_trust(evidence: &Evidence<'_>, picture: &Picture, root: Root) -> Option<FreshTrust> {
+    let root = picture.root(root)?;
+    let new = root.new.as_ref()?.fingerprint_sha256.clone();
+    match root.root {
+        Root::KubernetesCa => Some(FreshTrust {
+            holds: vec![new],
+            ..FreshTrust::default()
+        }),
+        Root::ServiceAccountKey => Some(FreshTrust {
+            key_sha256: Some(new),
+            tokens_since: signs_since(evidence, root),
+            ..FreshTrust::default()
+        }),
+        Root::EtcdCa | Root::FrontProxyCa => None,
     }
+}
+
+/// Since when every API server signs with the new key; `None` while one does not.
+fn signs_since(evidence: &Evidence<'_>, root: &RootPicture) -> Option<Timestamp> {
+    let is_signing = |place: &&PlaceState| {
+        let mut readers = place.readers.iter();
+        place.purpose == Purpose::Sign
+            && readers.any(|reader| reader.component == ComponentKind::KubeApiserver)
+    };
+    let mut signing = root.places.iter().filter(is_signing).peekable();
+    signing.peek()?;
+    let is_new = |place: &PlaceState| {
+        let mut readers = place.readers.iter();
+        place.holds == Holds::New && readers.all(|reader| reader.loaded != Some(false))
+    };
+    if !signing.all(is_new) {
+        return None;
+    }
+    let hosts = evidence.hosts.iter();
+    hosts
+        .filter_map(|host| started(&host.inventory, ComponentKind::KubeApiserver))
+        .max()
+}
+
+/// Enters workloads whose containers started too early, and says anew where the rotation stands. Those
+/// that only their owners may restart are places that people have to see to.
+pub fn add_workloads(picture: &mut Picture, root: Root, stale: &[StaleWorkload]) {
+    let api_servers: Vec<String> = picture
+        .hosts_with(ComponentKind::KubeApiserver)
+        .map(|host| host.name.clone())
+        .collect();
+    let Some(root) = picture.roots.iter_mut().find(|it| it.root == root) else {
+        return;
+    };
+    let purpose = match root.root {
+        Root::ServiceAccountKey => Purpose::Present,
+        _ => Purpose::Trust,
+    };
+    for workload in stale {
+        let mut found = place(Place::Api(workload.object.clone()), purpose, Holds::Old);
+        found.kept_by = match workload.restart {
+            Restart::Rolling => Keeper::Workload,
+            Restart::ByOwner { .. } | Restart::OptedOut => Keeper::Outside,
+        };
+        let is_known = root.places.iter().any(|it| it.place == found.place);
+        if !is_known {
+            root.places.push(found);
+        }
+    }
+    root.position = position(root, &api_servers);
 }

@@ -1,0 +1,355 @@
+//! The successor: made, received, put into its place, and the files beside it removed.
+
+use super::draft::Draft;
+use super::error::LowerError;
+use super::scene::{Pair, Scene};
+use crate::connections::Place;
+use crate::model::{Holder, ServiceAccountKey, ServiceAccountKeyContents};
+use crate::plan::document::{Issuance, KeyChoice, Origin, Signer};
+use crate::plan::file_edit::FileEdit;
+use crate::plan::renew::key_type_like;
+use crate::rotation::generations::public_keys;
+use crate::rotation::picture::Holds;
+use crate::rotation::root::Root;
+use crate::rotation::successor::{self, previous, signer, successor};
+use kubepki_x509::{Certificate, pem};
+use std::path::{Path, PathBuf};
+
+/// The successor is made on this host, beside the old one.
+pub(super) fn make(scene: &Scene<'_>, draft: &mut Draft<'_>, root: Root) -> Result<(), LowerError> {
+    if root == Root::ServiceAccountKey {
+        return make_key(scene, draft);
+    }
+    let given = scene.request.given.as_ref().filter(|it| it.root == root);
+    if let Some(given) = given {
+        let own = scene.own(draft.host, root)?;
+        let own = own.first().ok_or(no_key(root))?;
+        let key = own.key_path.as_deref().ok_or(no_key(root))?;
+        let (certificate, next_key) = (successor(&own.certificate_path), successor(key));
+        let like = Some(own.certificate_path.clone());
+        draft.bundle(certificate, given.certificate_pem.clone(), like);
+        if given.key_path != next_key {
+            draft.edit(bring_or_copy(
+                draft.host,
+                (&given.key_host, &given.key_path),
+                next_key,
+                None,
+            ));
+        }
+        return Ok(());
+    }
+    let pairs = scene.pairs(draft.host, root)?;
+    let (first, others) = pairs.split_first().ok_or(no_key(root))?;
+    let mut issuance = issuance(scene, root, first)?;
+    issuance.destination = Holder::Files {
+        certificate: successor(first.certificate),
+        key: Some(successor(first.key)),
+    };
+    issuance.key = KeyChoice::Generate {
+        key_type: key_type(scene, first),
+    };
+    for other in others {
+        // One CA that lies in several files of the host.
+        issuance.copies.push(successor(other.certificate));
+        draft.edit(FileEdit::CopyKey {
+            from: successor(first.key),
+            to: successor(other.key),
+        });
+    }
+    draft.reads.push(first.certificate.to_owned());
+    draft.issuances.push(issuance);
+    Ok(())
+}
+
+/// The successor is put beside the old one, as another host has it.
+pub(super) fn receive(
+    scene: &Scene<'_>,
+    draft: &mut Draft<'_>,
+    root: Root,
+    from: &str,
+) -> Result<(), LowerError> {
+    if root == Root::ServiceAccountKey {
+        return receive_key(scene, draft, from);
+    }
+    let new = scene.root(root)?.new.as_ref();
+    let source = match new {
+        // The maker may hold it in its own place already.
+        Some(_) => scene.new_pair(from, scene.root(root)?)?,
+        None => None,
+    };
+    let made = scene.pairs(from, root)?;
+    let made = made.first().ok_or(no_key(root))?;
+    let (_, from_key) =
+        source.unwrap_or_else(|| (successor(made.certificate), successor(made.key)));
+    for pair in scene.pairs(draft.host, root)? {
+        let certificate = successor(pair.certificate);
+        match new {
+            Some(new) => {
+                let like = Some(pair.certificate.to_owned());
+                draft.bundle(certificate, new.pem.clone(), like);
+            }
+            None => {
+                let mut issuance = issuance(scene, root, made)?;
+                issuance.signer = Signer::Given {
+                    host: from.to_owned(),
+                    name: issuance.name,
+                    fingerprint_sha256: None,
+                };
+                issuance.name = certificate.display().to_string();
+                issuance.key = KeyChoice::Reuse;
+                issuance.destination = Holder::Files {
+                    certificate,
+                    key: None,
+                };
+                draft.issuances.push(issuance);
+            }
+        }
+        let sha256 = new.and_then(|new| {
+            let parsed = pem::certificates(new.pem.as_bytes()).ok()?;
+            Some(hex::encode(parsed.first()?.public_key().sha256()))
+        });
+        draft.edit(FileEdit::BringKey {
+            path: successor(pair.key),
+            host: from.to_owned(),
+            from: from_key.clone(),
+            public_key_sha256: sha256,
+        });
+        draft.reads.push(pair.certificate.to_owned());
+    }
+    Ok(())
+}
+
+/// The successor's key and certificate take the root's own place; `keeps_old` on the host that has to
+/// prove later that the old one is refused.
+pub(super) fn install(
+    scene: &mut Scene<'_>,
+    draft: &mut Draft<'_>,
+    root: Root,
+    keeps_old: bool,
+) -> Result<(), LowerError> {
+    if root == Root::ServiceAccountKey {
+        for key in scene.token_keys(draft.host)? {
+            draft.edit(FileEdit::CopyKey {
+                from: successor(&key.path),
+                to: key.path.clone(),
+            });
+        }
+    } else {
+        let new = scene.new(root)?.pem.clone();
+        for pair in scene.pairs(draft.host, root)? {
+            let signs_old = pair.authority.issuing().filter(|it| scene.is_old(root, it));
+            if let (true, Some(old)) = (keeps_old, signs_old) {
+                draft.bundle(
+                    previous(pair.certificate),
+                    old.to_pem(),
+                    Some(pair.certificate.to_owned()),
+                );
+                draft.edit(FileEdit::CopyKey {
+                    from: pair.key.to_owned(),
+                    to: previous(pair.key),
+                });
+            }
+            draft.edit(FileEdit::CopyKey {
+                from: successor(pair.key),
+                to: pair.key.to_owned(),
+            });
+            let here = Place::File {
+                host: draft.host.to_owned(),
+                path: pair.certificate.to_owned(),
+            };
+            let both = scene.pem(root, &Holds::NewOld, &here)?;
+            draft.bundle(pair.certificate.to_owned(), both, None);
+            let alone = signer(pair.certificate);
+            let is_split = scene
+                .touched
+                .contains(&(draft.host.to_owned(), alone.clone()))
+                || draft
+                    .inventory
+                    .files
+                    .get(&alone)
+                    .is_some_and(Option::is_some);
+            if is_split {
+                draft.bundle(alone, new.clone(), Some(pair.certificate.to_owned()));
+            }
+        }
+    }
+    scene.installed.insert((draft.host.to_owned(), root));
+    Ok(())
+}
+
+/// What a rotation has put beside the root's own files goes.
+pub(super) fn remove(
+    scene: &Scene<'_>,
+    draft: &mut Draft<'_>,
+    root: Root,
+) -> Result<(), LowerError> {
+    let mut beside: Vec<PathBuf> = Vec::new();
+    if root == Root::ServiceAccountKey {
+        for key in &draft.inventory.service_account_keys {
+            let is_successors = successor::is_successor(&key.path);
+            beside.push(match is_successors {
+                true => key.path.clone(),
+                false => successor(&key.path),
+            });
+        }
+    } else {
+        for own in scene.own(draft.host, root)? {
+            let certificate = &own.certificate_path;
+            beside.extend([
+                successor(certificate),
+                signer(certificate),
+                previous(certificate),
+            ]);
+            if let Some(key) = &own.key_path {
+                beside.extend([successor(key), previous(key)]);
+            }
+        }
+    }
+    beside.sort();
+    beside.dedup();
+    for path in beside {
+        let is_there = draft
+            .inventory
+            .files
+            .get(&path)
+            .is_some_and(Option::is_some);
+        let is_made = scene
+            .touched
+            .contains(&(draft.host.to_owned(), path.clone()));
+        if is_there || is_made {
+            draft.edit(FileEdit::Remove { path });
+        }
+    }
+    Ok(())
+}
+
+fn no_key(root: Root) -> LowerError {
+    LowerError::NoKey {
+        root,
+        generation: "the generation that signs now",
+    }
+}
+
+/// A new CA after the old one: all that it says, but for the name and the key. Its names are its own
+/// subject's at most, so they go.
+fn issuance(scene: &Scene<'_>, root: Root, pair: &Pair<'_>) -> Result<Issuance, LowerError> {
+    let old = pair.authority.issuing().ok_or(no_key(root))?;
+    let certificate = successor(pair.certificate);
+    let has_names = !old.subject_alt_names().is_empty();
+    Ok(Issuance {
+        name: certificate.display().to_string(),
+        role: pair.authority.role,
+        origin: Origin::Template {
+            certificate_pem: old.to_pem(),
+            source: pair.certificate.display().to_string(),
+            common_name: Some(common_name(scene, root, old)),
+        },
+        signer: Signer::ItsOwnKey,
+        not_before: scene.request.start.resolve(scene.now)?,
+        not_after: scene.request.end.resolve(scene.now)?,
+        key: KeyChoice::Reuse,
+        subject_alt_names: has_names.then(Vec::new),
+        destination: Holder::Files {
+            certificate,
+            key: None,
+        },
+        point_kubeconfig: None,
+        copies: Vec::new(),
+    })
+}
+
+fn common_name(scene: &Scene<'_>, root: Root, old: &Certificate) -> String {
+    if let Some(wanted) = &scene.request.subject {
+        return wanted.clone();
+    }
+    let name = old.subject().common_name().unwrap_or_default();
+    match name.is_empty() {
+        true => successor::common_name(root.as_str(), scene.now),
+        false => successor::common_name(&name, scene.now),
+    }
+}
+
+fn key_type(scene: &Scene<'_>, pair: &Pair<'_>) -> String {
+    let old = pair.authority.key.public_key();
+    let like = old.map(|key| key_type_like(&key.algorithm()).0);
+    let wanted = scene.request.key_type.clone();
+    wanted.unwrap_or_else(|| like.unwrap_or("rsa:2048").to_owned())
+}
+
+fn make_key(scene: &Scene<'_>, draft: &mut Draft<'_>) -> Result<(), LowerError> {
+    let keys = scene.token_keys(draft.host)?;
+    let (first, others) = keys.split_first().ok_or(no_key(Root::ServiceAccountKey))?;
+    let like = public_keys(first)
+        .first()
+        .map(|key| key_type_like(&key.algorithm()).0);
+    let wanted = scene.request.key_type.clone();
+    draft.edit(FileEdit::MakeKey {
+        path: successor(&first.path),
+        public: successor(&public_half(draft, &first.path)),
+        key_type: wanted.unwrap_or_else(|| like.unwrap_or("rsa:2048").to_owned()),
+    });
+    for other in others {
+        draft.edit(FileEdit::CopyKey {
+            from: successor(&first.path),
+            to: successor(&other.path),
+        });
+    }
+    Ok(())
+}
+
+fn receive_key(scene: &Scene<'_>, draft: &mut Draft<'_>, from: &str) -> Result<(), LowerError> {
+    let new = scene.root(Root::ServiceAccountKey)?.new.as_ref();
+    let made = scene.token_keys(from)?;
+    let made = made.first().ok_or(no_key(Root::ServiceAccountKey))?;
+    for key in scene.token_keys(draft.host)? {
+        draft.edit(FileEdit::BringKey {
+            path: successor(&key.path),
+            host: from.to_owned(),
+            from: successor(&made.path),
+            public_key_sha256: new.map(|new| new.fingerprint_sha256.clone()),
+        });
+        if let Some(new) = new {
+            let public = public_half(draft, &key.path);
+            draft.bundle(successor(&public), new.pem.clone(), Some(public));
+        }
+    }
+    Ok(())
+}
+
+/// The file of a private key's public half: what the host verifies by in the same folder, else by name.
+fn public_half(draft: &Draft<'_>, private: &Path) -> PathBuf {
+    let is_public = |key: &&ServiceAccountKey| {
+        matches!(key.contents, ServiceAccountKeyContents::Public(_))
+            && !successor::is_of_a_rotation(&key.path)
+            && key.path.parent() == private.parent()
+    };
+    let mut keys = draft.inventory.service_account_keys.iter();
+    if let Some(found) = keys.find(is_public) {
+        return found.path.clone();
+    }
+    let name = private.file_name().unwrap_or_default().to_string_lossy();
+    match name.split_once("-key.") {
+        Some((base, ending)) => private.with_file_name(format!("{base}.{ending}")),
+        None => private.with_extension("pub"),
+    }
+}
+
+fn bring_or_copy(
+    host: &str,
+    (from_host, from): (&str, &Path),
+    to: PathBuf,
+    public_key_sha256: Option<String>,
+) -> FileEdit {
+    match from_host == host {
+        true => FileEdit::CopyKey {
+            from: from.to_owned(),
+            to,
+        },
+        false => FileEdit::BringKey {
+            path: to,
+            host: from_host.to_owned(),
+            from: from.to_owned(),
+            public_key_sha256,
+        },
+    }
+}
