@@ -26,11 +26,12 @@ pub(super) struct SharedKeys {
 }
 
 impl SharedKeys {
-    /// A private key, and the place of its successor.
+    /// A private key, and the places of its successor and of the old one.
     pub(super) fn private(&mut self, path: &Path) {
         self.private.insert(path.to_owned());
         if !successor::is_of_a_rotation(path) {
             self.private.insert(successor::successor(path));
+            self.private.insert(successor::previous(path));
         }
     }
 
