@@ -277,10 +277,6 @@ pub struct RotatePauseArgs {
 /// Arguments of `kubepki rotate back`.
 #[derive(Args, Debug)]
 pub struct RotateBackArgs {
-    /// What is taken back; without one, what is being rotated
-    #[arg(value_name = "ROOT", value_enum)]
-    pub roots: Vec<RootChoice>,
-
     /// Back to the beginning of this phase, or `start` for all [default: one phase]
     #[arg(long, value_name = "PHASE", value_parser = back_to)]
     pub to: Option<Phase>,

@@ -17,12 +17,15 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::{HEADING, NAME};
+use kubepki_adapters::clock::SystemClock;
 use kubepki_adapters::host::LocalHost;
 use kubepki_core::model::ComponentKind;
 use kubepki_core::plan::ClusterPlan;
+use kubepki_core::rotation::lower::lower;
 use kubepki_core::rotation::plan::{next_phase, script_for, whole};
 use kubepki_core::rotation::{Phase, Root, RotationRequest, Script};
 use kubepki_engine::discover::host_name;
+use kubepki_engine::ports::Clock;
 use kubepki_fleet::campaign::{CampaignOutcome, HostState, PAUSED, Patience};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -93,7 +96,7 @@ pub fn run(
 }
 
 /// Hosts with an API server, the one that answered first.
-fn servers(world: &World) -> Vec<String> {
+pub fn servers(world: &World) -> Vec<String> {
     let all = world.picture.hosts_with(ComponentKind::KubeApiserver);
     let others = all.filter(|host| world.asked.as_ref() != Some(&host.name));
     world
@@ -256,13 +259,25 @@ impl Going<'_> {
     }
 
     fn plan(&self, world: &World, script: &Script) -> Result<ClusterPlan, CliError> {
-        let _ = (world, script);
-        Ok(ClusterPlan::new(
-            "rotate",
-            self.context.now(),
-            Vec::new(),
-            Vec::new(),
-        ))
+        // Rounds tell their restarts apart by when they were planned.
+        let now = if self.context.now_is_given() {
+            self.context.now()
+        } else {
+            SystemClock.now()
+        };
+        lower(
+            script,
+            &world.picture,
+            &world.hosts(),
+            world.cluster.as_ref(),
+            self.request,
+            now,
+        )
+        .map_err(|error| {
+            CliError::new(error.code(), &error).hint(
+                "`kubepki rotate status` shows what lies where, `kubepki doctor` what is wrong",
+            )
+        })
     }
 
     /// A campaign that was paused ends well; one that failed ends with what is done, what is not, and
@@ -323,7 +338,8 @@ impl Going<'_> {
     }
 }
 
-fn failed(outcome: &CampaignOutcome) -> CliError {
+/// What is done, what is not, and how to go on.
+pub fn failed(outcome: &CampaignOutcome) -> CliError {
     let (code, reason) = match &outcome.stopped {
         Some(stopped) => (
             stopped.code,

@@ -11,7 +11,7 @@ use kubepki_core::diagnose::{Evidence, HostEvidence};
 use kubepki_core::model::cluster::ClusterObservation;
 use kubepki_core::model::{ComponentKind, Gap};
 use kubepki_core::plan::HostView;
-use kubepki_core::rotation::{Leaders, Picture, observe};
+use kubepki_core::rotation::{Leaders, Picture, Root, observe};
 use kubepki_fleet::session::{ApiAnswer, ApiQuestion, RotationRun, SessionError};
 use std::time::Duration;
 
@@ -102,6 +102,9 @@ impl Looker<'_> {
             &leaders,
         );
         picture.gaps.append(&mut gaps);
+        if let Some(asked) = &asked {
+            self.workloads(asked, &evidence, cluster.as_ref(), &mut picture);
+        }
         Ok(World {
             looked,
             cluster,
@@ -109,6 +112,40 @@ impl Looker<'_> {
             picture,
             evidence,
         })
+    }
+
+    /// Workloads whose containers started before there was the right thing to read: asked once it is
+    /// known what that is.
+    fn workloads(
+        &self,
+        asked: &str,
+        evidence: &[HostEvidence],
+        cluster: Option<&ClusterObservation>,
+        picture: &mut Picture,
+    ) {
+        let seen = Evidence {
+            hosts: evidence,
+            cluster,
+        };
+        for root in Root::ALL {
+            let Some(wanted) = observe::fresh_trust(&seen, picture, root) else {
+                continue;
+            };
+            let question = ApiQuestion::StaleWorkloads { wanted };
+            let answered = self
+                .undertaking
+                .sessions
+                .with(asked, |session| session.ask(&question));
+            match answered {
+                Ok(ApiAnswer::StaleWorkloads { workloads }) => {
+                    observe::add_workloads(picture, root, &workloads);
+                }
+                Ok(_) => {}
+                Err(error) => picture
+                    .gaps
+                    .push(Gap::new("workloads", format!("{asked}: {error}"))),
+            }
+        }
     }
 
     /// The first control plane whose own API server answers says who leads and what is in the API.

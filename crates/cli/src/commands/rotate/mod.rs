@@ -5,6 +5,7 @@
 //! `core::rotation`; what happens on a host is done by the engine there.
 
 mod account;
+mod back;
 mod clocked;
 mod go;
 mod lease;
@@ -51,7 +52,7 @@ pub fn run(context: &Context, args: &RotateArgs) -> Result<ExitCode, CliError> {
             let reach = Reach::new(&hosts);
             pause::ask(context, &reach.once(), &world)
         }
-        RotateStep::Back(_) => Err(CliError::new("not-built", "not there yet")),
+        RotateStep::Back(args) => back::run(context, &hosts, args),
     }
 }
 
