@@ -16,7 +16,6 @@ pub mod observe;
 pub mod phase;
 pub mod picture;
 pub mod plan;
-pub mod position;
 pub mod proof;
 pub mod root;
 pub mod script;

@@ -22,12 +22,6 @@ pub(super) fn hosts(evidence: &Evidence<'_>) -> Vec<HostFacts> {
     hosts.collect()
 }
 
-/// The hosts with an API server.
-pub(super) fn api_servers(evidence: &Evidence<'_>) -> Vec<String> {
-    let hosts = inventories(evidence).filter(|it| has_api_server(it));
-    hosts.map(|inventory| inventory.host.clone()).collect()
-}
-
 /// The hosts whose API server was started after every certificate that is presented was last changed:
 /// no connection is kept there that began with an older one.
 pub(super) fn settled(evidence: &Evidence<'_>, places: &[PlaceState]) -> Vec<String> {

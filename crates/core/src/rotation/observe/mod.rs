@@ -15,7 +15,7 @@ mod workloads;
 
 use super::generations::{Authorities, Keys, own_files, successor_of};
 use super::picture::{Leaders, Picture, RootPicture};
-use super::position::position;
+use super::plan::place_positions;
 use super::root::Root;
 use super::{Position, successor};
 use crate::diagnose::Evidence;
@@ -40,17 +40,15 @@ pub fn picture(evidence: &Evidence<'_>, leaders: &Leaders) -> Picture {
     if let Some(keys) = Keys::of(evidence) {
         roots.push(of_keys(evidence, &keys, &mut gaps));
     }
-    let api_servers = facts::api_servers(evidence);
-    for root in &mut roots {
-        root.position = position(root, &api_servers);
-    }
-    Picture {
+    let mut picture = Picture {
         observed_at: observed_at(evidence),
         roots,
         hosts: facts::hosts(evidence),
         leaders: leaders.clone(),
         gaps,
-    }
+    };
+    place_positions(&mut picture);
+    picture
 }
 
 fn of_authority(

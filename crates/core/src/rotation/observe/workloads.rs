@@ -8,7 +8,7 @@ use crate::connections::Place;
 use crate::diagnose::Evidence;
 use crate::model::ComponentKind;
 use crate::rotation::picture::{Holds, Keeper, Picture, PlaceState, Purpose, RootPicture};
-use crate::rotation::position::position;
+use crate::rotation::plan::place_positions;
 use crate::rotation::root::Root;
 use crate::rotation::workload::{FreshTrust, Restart, StaleWorkload};
 use jiff::Timestamp;
@@ -57,10 +57,6 @@ fn signs_since(evidence: &Evidence<'_>, root: &RootPicture) -> Option<Timestamp>
 /// Enters workloads whose containers started too early, and says anew where the rotation stands. Those
 /// that only their owners may restart are places that people have to see to.
 pub fn add_workloads(picture: &mut Picture, root: Root, stale: &[StaleWorkload]) {
-    let api_servers: Vec<String> = picture
-        .hosts_with(ComponentKind::KubeApiserver)
-        .map(|host| host.name.clone())
-        .collect();
     let Some(root) = picture.roots.iter_mut().find(|it| it.root == root) else {
         return;
     };
@@ -79,5 +75,5 @@ pub fn add_workloads(picture: &mut Picture, root: Root, stale: &[StaleWorkload])
             root.places.push(found);
         }
     }
-    root.position = position(root, &api_servers);
+    place_positions(picture);
 }
