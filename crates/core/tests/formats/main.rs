@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod command_lines;
 #[cfg(test)]
+mod flag_edits;
+#[cfg(test)]
 mod kubeadm_files;
 #[cfg(test)]
 mod kubeconfig;

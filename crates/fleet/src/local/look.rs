@@ -1,11 +1,12 @@
 //! One look: files, what runs, what an earlier run left.
 
 use super::{LocalSession, Outside};
-use crate::session::{InterruptedRun, Look, LookRequest, SessionError};
+use crate::session::{InterruptedRun, Look, LookRequest, RotationRun, SessionError};
 use kubepki_core::connections::derive;
 use kubepki_core::diagnose::{Evidence, HostEvidence};
 use kubepki_core::model::{Gap, Inventory, LiveObservation};
-use kubepki_engine::apply::{self, Stage};
+use kubepki_core::plan::Plan;
+use kubepki_engine::apply::{self, BatchState, Stage};
 use kubepki_engine::examine::{ExamineOptions, ExaminePorts, examine};
 use kubepki_engine::ports::{HostRead, Ports, Progress};
 use kubepki_engine::take_up;
@@ -42,7 +43,7 @@ impl<O: Outside> LocalSession<O> {
             interrupted,
             halted,
             clock: ports.clock.now(),
-            rotation_runs: Vec::new(),
+            rotation_runs: rotation_runs(ports.host),
         })
     }
 }
@@ -68,6 +69,43 @@ fn interrupted(host: &dyn HostRead, inventory: &mut Inventory) -> Option<Interru
             None
         }
     }
+}
+
+/// Finished runs of rotations that no later run took back, the newest first. A journal that cannot be
+/// read is told elsewhere.
+fn rotation_runs(host: &dyn HostRead) -> Vec<RotationRun> {
+    let runs = apply::history(host).unwrap_or_default();
+    let mut undone: Vec<String> = Vec::new();
+    let mut found = Vec::new();
+    for record in runs.iter().rev() {
+        let id = record.id.to_string();
+        if record.finished.is_none() || undone.contains(&id) {
+            continue;
+        }
+        let Ok(plan) = serde_json::from_value::<Plan>(record.plan.clone()) else {
+            continue;
+        };
+        if let Some(other) = plan.restoration.as_ref().and_then(|it| it.undoes.clone()) {
+            undone.push(other);
+        }
+        let Some(mark) = plan.rotation else {
+            continue;
+        };
+        let committed = record
+            .batches
+            .iter()
+            .filter(|(batch, state)| *state == BatchState::Committed && batch.reverts.is_none());
+        let written = committed.flat_map(|(batch, _)| &batch.steps);
+        found.push(RotationRun {
+            id,
+            started_at: record.started_at,
+            mark,
+            archive: record.backup.clone(),
+            written: written.map(|step| step.path.clone()).collect(),
+            components: plan.components.iter().map(|it| it.component).collect(),
+        });
+    }
+    found
 }
 
 fn examined(

@@ -1,0 +1,126 @@
+//! What a rotation changed in the API, reversed by the picture: bundles hold the old generation again, and
+//! tokens are signed by the old key.
+
+use super::{HostRuns, HowFar};
+use crate::connections::Place;
+use crate::model::ComponentKind;
+use crate::plan::{Gate, Pace, Stage, Step};
+use crate::rotation::api_change::ApiChange;
+use crate::rotation::phase::Phase;
+use crate::rotation::picture::{Generation, Holds, Keeper, Picture, Purpose, RootPicture};
+use crate::rotation::root::Root;
+
+/// About how long one change takes.
+const SECONDS: u32 = 2;
+
+/// What is done in the API before the hosts go back behind a phase: before nobody presents the old
+/// generation alone, bundles must hold it; once nobody presents the new one, they need not.
+pub(super) fn before(
+    phase: Phase,
+    hosts: &[HostRuns<'_>],
+    picture: Option<&Picture>,
+    how_far: HowFar,
+) -> Option<Stage> {
+    let wanted = match phase {
+        Phase::RetireOld => Holds::OldNew,
+        Phase::TrustBoth if how_far != HowFar::Round => Holds::Old,
+        _ => return None,
+    };
+    let mut changes = Vec::new();
+    for root in &picture?.roots {
+        changes.extend(bundles(root, &wanted));
+    }
+    let reason = match wanted {
+        Holds::Old => "what the API publishes trusts the old generation alone again",
+        _ => "what the API publishes trusts the old generation again, before anybody presents it",
+    };
+    stage(&format!("back-{phase}-bundles"), reason, hosts, changes)
+}
+
+/// What is done in the API after the hosts went back behind a phase: the old key signs again, and
+/// ServiceAccounts get tokens of it.
+pub(super) fn behind(
+    phase: Phase,
+    hosts: &[HostRuns<'_>],
+    picture: Option<&Picture>,
+    how_far: HowFar,
+) -> Option<Stage> {
+    if phase != Phase::IssueFromNew || how_far == HowFar::Round {
+        return None;
+    }
+    let root = picture?.root(Root::ServiceAccountKey)?;
+    root.new.as_ref()?;
+    let key_sha256 = root.old.first()?.fingerprint_sha256.clone();
+    let changes = vec![
+        ApiChange::AddTokenSecrets {
+            key_sha256: key_sha256.clone(),
+        },
+        ApiChange::DropTokenSecrets { key_sha256 },
+    ];
+    let reason = "ServiceAccounts with a token Secret get one that the old key signed";
+    stage(&format!("back-{phase}-tokens"), reason, hosts, changes)
+}
+
+/// Every bundle that the rotation keeps, brought to `wanted` from whatever of this root it may hold.
+fn bundles(root: &RootPicture, wanted: &Holds) -> Vec<ApiChange> {
+    let Some(new) = root.new.as_ref().filter(|_| !root.old.is_empty()) else {
+        return Vec::new();
+    };
+    let old: String = root.old.iter().map(|it| it.pem.as_str()).collect();
+    let old_new = joined(&old, new);
+    let new_old = format!("{}{old}", new.pem);
+    let (pem, expected) = match wanted {
+        Holds::Old => (old, vec![old_new, new_old, new.pem.clone()]),
+        _ => (old_new.clone(), vec![new.pem.clone(), new_old]),
+    };
+    let mut changes = Vec::new();
+    for place in &root.places {
+        let is_narrower = match wanted {
+            Holds::Old => matches!(place.holds, Holds::OldNew | Holds::NewOld | Holds::New),
+            _ => place.holds == Holds::New,
+        };
+        let Place::Api(object) = &place.place else {
+            continue;
+        };
+        if place.kept_by == Keeper::Rotation && place.purpose == Purpose::Trust && is_narrower {
+            changes.push(ApiChange::WriteBundle {
+                object: object.clone(),
+                pem: pem.clone(),
+                expected: expected.clone(),
+            });
+        }
+    }
+    changes
+}
+
+fn joined(old: &str, new: &Generation) -> String {
+    format!("{old}{}", new.pem)
+}
+
+fn stage(
+    name: &str,
+    reason: &str,
+    hosts: &[HostRuns<'_>],
+    changes: Vec<ApiChange>,
+) -> Option<Stage> {
+    let host = hosts.iter().find(|host| {
+        host.inventory
+            .component(ComponentKind::KubeApiserver)
+            .is_some()
+    })?;
+    if changes.is_empty() {
+        return None;
+    }
+    let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);
+    Some(Stage {
+        name: name.to_owned(),
+        reason: reason.to_owned(),
+        steps: vec![Step::ChangeApi {
+            host: host.name.to_owned(),
+            changes,
+        }],
+        pace: Pace::OneByOne,
+        gate: Gate::None,
+        estimate_seconds: count.saturating_mul(SECONDS),
+    })
+}

@@ -1,0 +1,369 @@
+//! Taking a rotation back: what its runs changed on hosts comes back from their backups, the newest run
+//! first, so that every state on the way is one that the cluster has been in before.
+//!
+//! Hosts know what they did (their journals); the API does not, so what the rotation changed there is
+//! reversed by what the picture says of it ([`api`]). Nothing is decided here about whether going back is
+//! wise.
+
+mod api;
+
+use super::phase::Phase;
+use super::picture::Picture;
+use crate::model::{ComponentKind, Inventory};
+use crate::plan::components::ORDER;
+use crate::plan::document::API_VERSION;
+use crate::plan::{
+    BasisFile, ClusterPlan, ComponentAction, Gate, Notice, Pace, Plan, Restoration, RotationMark,
+    Stage, Step, TakeUp,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// The verb of plans that take a rotation back.
+pub const VERB: &str = "rotate-back";
+
+/// The mark of a rotation whose new generation does not exist yet.
+const NONE_YET: &str = "new";
+
+/// Hosts without a control plane that go back at the same time.
+const BATCH: u32 = 5;
+
+/// A finished run that was part of a rotation, as its host's journal tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotationRun {
+    /// The run.
+    pub id: String,
+    /// When it was begun.
+    pub started_at: Timestamp,
+    /// Rotation, phase and round.
+    pub mark: RotationMark,
+    /// The archive with the old files; `None` when nothing was written or no backup made.
+    pub archive: Option<PathBuf>,
+    /// The paths that it wrote.
+    pub written: Vec<PathBuf>,
+    /// The components that took it up, to be restarted when it is taken back.
+    pub components: Vec<ComponentKind>,
+}
+
+/// A host and the runs on it that were not taken back yet.
+#[derive(Clone, Copy, Debug)]
+pub struct HostRuns<'a> {
+    /// Its name in the cluster document.
+    pub name: &'a str,
+    /// What is on it.
+    pub inventory: &'a Inventory,
+    /// In any order.
+    pub runs: &'a [RotationRun],
+}
+
+/// How far back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HowFar {
+    /// The last round.
+    Round,
+    /// The last phase.
+    Phase,
+    /// Everything: the rotation never was.
+    Everything,
+}
+
+/// Why a rotation is not taken back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackError {
+    /// No host has a run of a rotation that was not taken back.
+    #[error("there is nothing to take back: no host has a run of a rotation that changed files")]
+    Nothing,
+    /// A run was made without a backup.
+    #[error("run {run} on {host} made no backup, so what it changed cannot come back")]
+    NoBackup {
+        /// The host.
+        host: String,
+        /// The run.
+        run: String,
+    },
+    /// Nobody trusts the old generation any more, and nothing of it is left to trust again.
+    #[error(
+        "the rotation is over: the old generation is no longer known in the cluster, and only its last phase can be taken back"
+    )]
+    Over,
+}
+
+impl BackError {
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing-to-take-back",
+            Self::NoBackup { .. } => "no-backup",
+            Self::Over => "rotation-over",
+        }
+    }
+}
+
+/// Plans to take back the last round, the last phase or all of the newest rotation.
+///
+/// # Errors
+/// When there is nothing to take back, or no way back.
+pub fn back(
+    hosts: &[HostRuns<'_>],
+    picture: Option<&Picture>,
+    how_far: HowFar,
+    now: Timestamp,
+) -> Result<ClusterPlan, BackError> {
+    let taken = taken(hosts, how_far);
+    if taken.is_empty() {
+        return Err(BackError::Nothing);
+    }
+    let phases: BTreeSet<Phase> = taken.iter().map(|(_, run)| run.mark.phase).collect();
+    let is_over = picture.is_some_and(|picture| picture.roots.iter().all(|it| it.new.is_none()));
+    if is_over && phases.contains(&Phase::RetireOld) && phases.len() > 1 {
+        return Err(BackError::Over);
+    }
+    let mut drafting = Drafting {
+        touched: BTreeMap::new(),
+        now,
+    };
+    let mut stages = Vec::new();
+    let mut last_phase = None;
+    for round in rounds(&taken) {
+        let phase = round.first().map(|(_, run)| run.mark.phase);
+        if phase != last_phase {
+            // What the API holds is wider than what the hosts come to, never narrower.
+            stages.extend(phase.and_then(|it| api::before(it, hosts, picture, how_far)));
+            last_phase = phase;
+        }
+        stages.extend(drafting.stage(hosts, &round)?);
+        let is_last = round.last().is_some_and(|(_, run)| {
+            let same = taken
+                .iter()
+                .filter(|(_, it)| it.mark.phase == run.mark.phase);
+            same.map(|(_, it)| it.started_at).min() == Some(run.started_at)
+        });
+        if is_last {
+            stages.extend(phase.and_then(|it| api::behind(it, hosts, picture, how_far)));
+        }
+    }
+    let rounds = stages.len();
+    let notices = vec![Notice {
+        code: "takes-back".to_owned(),
+        object: taken
+            .first()
+            .map(|(_, run)| run.mark.rotation.clone())
+            .unwrap_or_default(),
+        message: format!("{} runs are taken back in {rounds} stages", taken.len()),
+    }];
+    Ok(ClusterPlan::new(VERB, now, stages, notices))
+}
+
+/// A run, and the index of its host.
+type Taken<'a> = (usize, &'a RotationRun);
+
+/// The runs to take back, the newest first: of one rotation, and as far as is asked.
+fn taken<'a>(hosts: &[HostRuns<'a>], how_far: HowFar) -> Vec<Taken<'a>> {
+    let mut all: Vec<Taken<'a>> = Vec::new();
+    for (index, host) in hosts.iter().enumerate() {
+        let runs = host.runs.iter().filter(|run| !run.written.is_empty());
+        all.extend(runs.map(|run| (index, run)));
+    }
+    all.sort_by(|(_, one), (_, other)| {
+        (other.started_at, &other.id).cmp(&(one.started_at, &one.id))
+    });
+    let Some((_, newest)) = all.first().copied() else {
+        return all;
+    };
+    let rotation = &newest.mark.rotation;
+    let is_wanted = |run: &RotationRun| match how_far {
+        HowFar::Round => run.mark.phase == newest.mark.phase && run.mark.round == newest.mark.round,
+        HowFar::Phase => run.mark.phase == newest.mark.phase,
+        HowFar::Everything => true,
+    };
+    all.into_iter()
+        .take_while(|(_, run)| {
+            let is_same = run.mark.rotation == *rotation || run.mark.rotation == NONE_YET;
+            is_same && is_wanted(run)
+        })
+        .collect()
+}
+
+/// Runs of the same round that follow each other.
+fn rounds<'a>(taken: &[Taken<'a>]) -> Vec<Vec<Taken<'a>>> {
+    let mut rounds: Vec<Vec<Taken<'a>>> = Vec::new();
+    for (host, run) in taken {
+        let is_same = |round: &Vec<Taken<'_>>| {
+            round.last().is_some_and(|(_, last)| {
+                last.mark.phase == run.mark.phase && last.mark.round == run.mark.round
+            })
+        };
+        match rounds.last_mut().filter(|round| is_same(round)) {
+            Some(round) => round.push((*host, run)),
+            None => rounds.push(vec![(*host, run)]),
+        }
+    }
+    rounds
+}
+
+struct Drafting {
+    /// Paths that earlier steps of this plan bring back: their hash is not known before.
+    touched: BTreeMap<usize, BTreeSet<PathBuf>>,
+    now: Timestamp,
+}
+
+impl Drafting {
+    fn stage(
+        &mut self,
+        hosts: &[HostRuns<'_>],
+        round: &[Taken<'_>],
+    ) -> Result<Option<Stage>, BackError> {
+        let mut steps = Vec::new();
+        let mut seen: BTreeSet<usize> = BTreeSet::new();
+        let mut repeats = false;
+        let mut restarted: BTreeMap<ComponentKind, Vec<&HostRuns<'_>>> = BTreeMap::new();
+        for (index, run) in round {
+            let Some(host) = hosts.get(*index) else {
+                continue;
+            };
+            repeats |= !seen.insert(*index);
+            let plan = self.plan(*index, host, run)?;
+            for action in &plan.components {
+                for kind in action.parks.iter().chain([&action.component]) {
+                    restarted.entry(*kind).or_default().push(host);
+                }
+            }
+            steps.push(Step::Carry {
+                host: host.name.to_owned(),
+                plan: Box::new(plan),
+            });
+        }
+        let Some((_, first)) = round.first() else {
+            return Ok(None);
+        };
+        let on_workers_only = restarted
+            .keys()
+            .all(|kind| matches!(kind, ComponentKind::Kubelet | ComponentKind::KubeProxy))
+            && round.iter().all(|(index, _)| {
+                let host = hosts.get(*index);
+                host.is_none_or(|it| {
+                    it.inventory
+                        .component(ComponentKind::KubeApiserver)
+                        .is_none()
+                })
+            });
+        let pace = match on_workers_only && !repeats {
+            true => Pace::Batches { size: BATCH },
+            false => Pace::OneByOne,
+        };
+        let restarts: usize = restarted.values().map(Vec::len).sum();
+        let seconds = 5 * steps.len() + 20 * restarts;
+        Ok(Some(Stage {
+            name: format!("back-{}", first.mark.round),
+            reason: format!(
+                "takes back {} of the phase {}, the newest change first",
+                first.mark.round, first.mark.phase
+            ),
+            steps,
+            pace,
+            gate: gate(&restarted),
+            estimate_seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
+        }))
+    }
+
+    fn plan(
+        &mut self,
+        index: usize,
+        host: &HostRuns<'_>,
+        run: &RotationRun,
+    ) -> Result<Plan, BackError> {
+        let archive = run.archive.clone().ok_or_else(|| BackError::NoBackup {
+            host: host.name.to_owned(),
+            run: run.id.clone(),
+        })?;
+        let touched = self.touched.entry(index).or_default();
+        let mut basis = Vec::new();
+        for path in &run.written {
+            if let Some(sha256) = host.inventory.files.get(path)
+                && !touched.contains(path)
+            {
+                basis.push(BasisFile {
+                    path: path.clone(),
+                    sha256: sha256.clone(),
+                });
+            }
+        }
+        touched.extend(run.written.iter().cloned());
+        let plan = Plan {
+            api_version: API_VERSION.to_owned(),
+            kind: "Plan".to_owned(),
+            id: String::new(),
+            verb: VERB.to_owned(),
+            host: host.inventory.host.clone(),
+            created_at: self.now,
+            basis,
+            issuances: Vec::new(),
+            restoration: Some(Restoration {
+                archive,
+                paths: run.written.clone(),
+                undoes: Some(run.id.clone()),
+            }),
+            trust_updates: Vec::new(),
+            file_edits: Vec::new(),
+            rotation: None,
+            components: actions(host.inventory, run),
+            static_pod_folders: host.inventory.static_pod_folders.clone(),
+            notices: Vec::new(),
+        };
+        Ok(plan.with_id())
+    }
+}
+
+/// Whatever took the run's files up takes the old ones up: restarted, since what was read once may not
+/// be read again. A member of etcd goes under an API server that is stopped.
+fn actions(inventory: &Inventory, run: &RotationRun) -> Vec<ComponentAction> {
+    let is_there = |kind: ComponentKind| run.components.contains(&kind);
+    let wanted = ORDER.iter().copied().filter(|kind| is_there(*kind));
+    wanted
+        .filter_map(|kind| {
+            let component = inventory.component(kind)?;
+            let has_api_server = inventory.component(ComponentKind::KubeApiserver).is_some();
+            let parks = match kind == ComponentKind::Etcd && has_api_server {
+                true => vec![ComponentKind::KubeApiserver],
+                false => Vec::new(),
+            };
+            Some(ComponentAction {
+                component: kind,
+                runs_as: component.runs_as.clone(),
+                take_up: TakeUp::Restart,
+                reasons: vec![format!("{} is taken back", run.mark.round)],
+                parks,
+            })
+        })
+        .collect()
+}
+
+fn gate(restarted: &BTreeMap<ComponentKind, Vec<&HostRuns<'_>>>) -> Gate {
+    let names = |kind: ComponentKind| -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for host in restarted.get(&kind).into_iter().flatten() {
+            if !names.iter().any(|name| name == host.name) {
+                names.push(host.name.to_owned());
+            }
+        }
+        names
+    };
+    let mut nodes: Vec<String> = Vec::new();
+    for host in restarted.get(&ComponentKind::Kubelet).into_iter().flatten() {
+        let node = host.inventory.node_name.as_ref().map(|node| &node.name);
+        nodes.extend(node.filter(|node| !nodes.contains(node)).cloned());
+    }
+    Gate::all([
+        Gate::EtcdHealthy {
+            hosts: names(ComponentKind::Etcd),
+        },
+        Gate::ApiServersReady {
+            hosts: names(ComponentKind::KubeApiserver),
+        },
+        Gate::NodesReady { nodes },
+    ])
+}
