@@ -11,5 +11,6 @@ pub mod local;
 pub mod parallel;
 pub mod protocol;
 pub mod remote;
+mod scanned;
 pub mod serve;
 pub mod session;

@@ -18,7 +18,8 @@ use crate::session::{
 };
 use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::ComponentKind;
-use kubepki_core::plan::Plan;
+use kubepki_core::plan::{EtcdAct, Plan};
+use kubepki_core::rotation::ApiChange;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -87,6 +88,16 @@ pub enum Request {
         /// Which, and for whom.
         orders: Vec<KeyOrder>,
     },
+    /// [`change_api`](crate::session::HostSession::change_api)
+    ChangeApi {
+        /// In this order.
+        changes: Vec<ApiChange>,
+    },
+    /// [`etcd`](crate::session::HostSession::etcd)
+    Etcd {
+        /// What.
+        act: EtcdAct,
+    },
     /// Several, one after another, in one round trip. Ends at the first that changes the host and
     /// fails: what was to come after it did not count on that. A batch holds no batch.
     Batch {
@@ -110,6 +121,13 @@ impl Request {
             Self::Ask { .. } => "asking the cluster's API".to_owned(),
             Self::Recipient => "asking for whom keys are sealed".to_owned(),
             Self::SealKeys { .. } => "sealing keys".to_owned(),
+            Self::ChangeApi { .. } => "changing the cluster's API".to_owned(),
+            Self::Etcd {
+                act: EtcdAct::Snapshot,
+            } => "saving a snapshot of etcd".to_owned(),
+            Self::Etcd {
+                act: EtcdAct::YieldLeadership,
+            } => "giving etcd's leadership away".to_owned(),
             Self::Batch { requests } => {
                 let mut words: Vec<String> = requests.iter().map(Self::doing).collect();
                 words.dedup();
@@ -121,9 +139,12 @@ impl Request {
     /// Whether it may change the host.
     pub fn changes(&self) -> bool {
         match self {
-            Self::Carry { .. } | Self::Settle { .. } | Self::Halt { .. } | Self::Start { .. } => {
-                true
-            }
+            Self::Carry { .. }
+            | Self::Settle { .. }
+            | Self::Halt { .. }
+            | Self::Start { .. }
+            | Self::ChangeApi { .. }
+            | Self::Etcd { .. } => true,
             Self::Declare { .. }
             | Self::Look { .. }
             | Self::Prepare { .. }
@@ -186,6 +207,11 @@ pub enum Response {
     },
     /// Of declaring, halting and starting.
     Done,
+    /// Of a change of the API, and of what etcd was asked: what was done.
+    Worded {
+        /// In words, one for each.
+        words: Vec<String>,
+    },
     /// Of a question.
     Answered {
         /// The answer.

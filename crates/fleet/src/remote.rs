@@ -12,7 +12,8 @@ use crate::session::{
 };
 use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::ComponentKind;
-use kubepki_core::plan::Plan;
+use kubepki_core::plan::{EtcdAct, Plan};
+use kubepki_core::rotation::ApiChange;
 use kubepki_engine::ports::Progress;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -283,6 +284,28 @@ impl<R: Read + Send, W: Write + Send> HostSession for RemoteSession<R, W> {
         };
         self.expect(&request, &Silent, |response| match response {
             Response::Sealed { keys } => Some(keys),
+            _ => None,
+        })
+    }
+
+    fn change_api(
+        &mut self,
+        changes: &[ApiChange],
+        progress: &dyn Progress,
+    ) -> Result<Vec<String>, SessionError> {
+        let request = Request::ChangeApi {
+            changes: changes.to_vec(),
+        };
+        self.expect(&request, progress, |response| match response {
+            Response::Worded { words } => Some(words),
+            _ => None,
+        })
+    }
+
+    fn etcd(&mut self, act: &EtcdAct, progress: &dyn Progress) -> Result<String, SessionError> {
+        let request = Request::Etcd { act: act.clone() };
+        self.expect(&request, progress, |response| match response {
+            Response::Worded { words } => Some(words.join("; ")),
             _ => None,
         })
     }

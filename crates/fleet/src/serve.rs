@@ -155,6 +155,12 @@ fn respond_to_one(
         Request::SealKeys { orders } => session
             .seal_keys(&orders)
             .map(|keys| Response::Sealed { keys }),
+        Request::ChangeApi { changes } => session
+            .change_api(&changes, progress)
+            .map(|words| Response::Worded { words }),
+        Request::Etcd { act } => session
+            .etcd(&act, progress)
+            .map(|words| Response::Worded { words: vec![words] }),
         Request::Batch { .. } => Err(SessionError::new(
             "agent-protocol",
             "a batch holds a batch, expected single requests",

@@ -9,7 +9,7 @@ use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::cluster::{ClusterObservation, Node};
 use kubepki_core::model::{ComponentKind, Inventory, LiveObservation};
 use kubepki_core::plan::{EtcdAct, Issuance, Plan, RotationMark};
-use kubepki_core::rotation::{ApiChange, Leaders, Proof};
+use kubepki_core::rotation::{ApiChange, FreshTrust, Leaders, Proof, StaleWorkload};
 use kubepki_engine::ports::Progress;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -221,6 +221,11 @@ pub enum ApiQuestion {
     },
     /// Everything in the API that holds or trusts certificates.
     Scan,
+    /// Workloads whose containers read their trust or token too early.
+    StaleWorkloads {
+        /// What they should have read.
+        wanted: FreshTrust,
+    },
 }
 
 /// What the API answered.
@@ -251,7 +256,13 @@ pub enum ApiAnswer {
     /// A scan.
     Scanned {
         /// What was seen.
+        #[serde(with = "crate::scanned")]
         observation: Box<ClusterObservation>,
+    },
+    /// Workloads, each once.
+    StaleWorkloads {
+        /// These.
+        workloads: Vec<StaleWorkload>,
     },
 }
 

@@ -1,6 +1,6 @@
 //! [`LocalEtcd`]: members reached, snapshots written and proved on this machine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kubepki_engine::ports::{
@@ -42,6 +42,22 @@ impl EtcdAccess for LocalEtcd {
             tls: tls.map(Arc::new),
         };
         Ok(Box::new(GrpcMember::connect(name, way)?))
+    }
+
+    fn programs(&self, pid: u32) -> Option<EtcdPrograms> {
+        // The kernel's own links lead into the process's container, whatever its mounts are.
+        let etcd = PathBuf::from(format!("/proc/{pid}/exe"));
+        let inside = fs_err::read_link(&etcd).ok()?;
+        let folder = inside.parent()?.strip_prefix("/").ok()?;
+        let folder = Path::new("/proc")
+            .join(pid.to_string())
+            .join("root")
+            .join(folder);
+        let restore = ["etcdutl", "etcdctl"]
+            .map(|name| folder.join(name))
+            .into_iter()
+            .find(|path| path.is_file());
+        Some(EtcdPrograms { etcd, restore })
     }
 
     fn free_bytes(&self, folder: &Path) -> Result<u64, HostError> {

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use kubepki_engine::ports::{EtcdError, EtcdMember, EtcdPeer, EtcdStatus};
+use kubepki_engine::ports::{EtcdError, EtcdErrorKind, EtcdMember, EtcdPeer, EtcdStatus};
 use tokio::runtime::Runtime;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
@@ -72,9 +72,10 @@ impl GrpcMember {
             (code, "") => code.description().to_owned(),
             (_, message) => message.to_owned(),
         };
-        EtcdError {
-            compacted: status.code() == Code::OutOfRange && detail.contains(COMPACTED),
-            ..self.error(detail)
+        let is_compacted = status.code() == Code::OutOfRange && detail.contains(COMPACTED);
+        match is_compacted {
+            true => self.error(detail).of_kind(EtcdErrorKind::Compacted),
+            false => self.error(detail),
         }
     }
 
@@ -128,7 +129,9 @@ impl EtcdMember for GrpcMember {
     fn move_leader(&self, to: u64) -> Result<(), EtcdError> {
         let mut client = MaintenanceClient::new(self.channel.clone());
         self.ask(LIMIT, async {
-            client.move_leader(MoveLeaderRequest { target_id: to }).await
+            client
+                .move_leader(MoveLeaderRequest { target_id: to })
+                .await
         })
         .map(drop)
     }

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use kubepki_engine::ports::{EtcdError, EtcdMember, EtcdPrograms, ScratchMember};
+use kubepki_engine::ports::{EtcdError, EtcdErrorKind, EtcdMember, EtcdPrograms, ScratchMember};
 
 use super::connect::Way;
 use super::member::GrpcMember;
@@ -105,11 +105,13 @@ impl Scratch {
         let process = command
             .current_dir(&folder.0)
             .env_clear()
+            // etcd 3.4 starts elsewhere than on amd64 only when it is told so.
+            .env("ETCD_UNSUPPORTED_ARCH", architecture())
             .stdin(Stdio::null())
             .stderr(log.try_clone().map_err(|error| failed(&folder.0, &error))?)
             .stdout(log)
             .spawn()
-            .map_err(|error| failed(&programs.etcd, &error))?;
+            .map_err(|error| failed(&programs.etcd, &error).of_kind(EtcdErrorKind::NotRunnable))?;
         let mut process = Running(process);
         let member = answering(&folder.0, &mut process)?;
         Ok(Self {
@@ -118,6 +120,15 @@ impl Scratch {
             _folder: folder,
             by_tool,
         })
+    }
+}
+
+/// This machine's architecture as Go calls it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        "x86_64" => "amd64",
+        other => other,
     }
 }
 
@@ -131,12 +142,7 @@ fn arguments() -> [String; 3] {
 }
 
 /// Whether etcd's tool restored it; false when the tool cannot be run at all.
-fn restore(
-    tool: &Path,
-    snapshot: &Path,
-    folder: &Path,
-    files: &Path,
-) -> Result<bool, EtcdError> {
+fn restore(tool: &Path, snapshot: &Path, folder: &Path, files: &Path) -> Result<bool, EtcdError> {
     let mut command = Command::new(tool);
     command
         .args(["snapshot", "restore"])

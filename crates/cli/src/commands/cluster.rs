@@ -12,10 +12,10 @@ use kubepki_adapters::clock::SystemClock;
 use kubepki_adapters::host::LocalHost;
 use kubepki_adapters::kube::ClusterClient;
 use kubepki_core::layouts::KUBEADM;
-use kubepki_core::model::cluster::{ClusterObservation, KnownKeys};
-use kubepki_core::model::{ComponentKind, Gap, Inventory, ServiceAccountKeyContents};
+use kubepki_core::model::cluster::ClusterObservation;
+use kubepki_core::model::{ComponentKind, Gap, Inventory};
 use kubepki_core::plan::endpoints;
-use kubepki_engine::cluster::{ScanOptions, scan};
+use kubepki_engine::cluster::{ScanOptions, known_keys, scan};
 use kubepki_engine::ports::{
     Clock, ClusterError, ClusterErrorKind, ClusterRead, HostErrorKind, HostRead, ServerVersion,
 };
@@ -258,25 +258,4 @@ fn servers(choice: &ApiChoice, kubeconfig: &Found, inventory: &Inventory) -> Vec
             format!("https://{host}:{}", endpoint.port)
         });
     own.map(Some).into_iter().chain([None]).collect()
-}
-
-/// What the scan is told of this host, to say of each certificate whose it is.
-fn known_keys(inventory: &Inventory) -> KnownKeys {
-    let authorities = inventory.authorities.iter();
-    let mut service_account_keys = Vec::new();
-    for key in &inventory.service_account_keys {
-        match &key.contents {
-            ServiceAccountKeyContents::Private(state) => {
-                service_account_keys.extend(state.public_key().cloned());
-            }
-            ServiceAccountKeyContents::Public(keys) => service_account_keys.extend(keys.clone()),
-            ServiceAccountKeyContents::Problem(_) => {}
-        }
-    }
-    KnownKeys {
-        authorities: authorities
-            .flat_map(|authority| authority.certificates.clone())
-            .collect(),
-        service_account_keys,
-    }
 }

@@ -6,6 +6,7 @@ use crate::error::CliError;
 use crate::output;
 use kubepki_adapters::clock::SystemClock;
 use kubepki_adapters::cri::CriContainers;
+use kubepki_adapters::etcd::LocalEtcd;
 use kubepki_adapters::host::LocalHost;
 use kubepki_adapters::host::services::LocalServices;
 use kubepki_adapters::kube::{ClusterClient, KubeClient};
@@ -14,8 +15,8 @@ use kubepki_core::model::Inventory;
 use kubepki_engine::apply::backup::Unlock;
 use kubepki_engine::discover::{DiscoverOptions, discover};
 use kubepki_engine::ports::{
-    Clock, ClusterError, ClusterRead, Containers, HostRead, HostWrite, Ports, Progress,
-    ServiceControl,
+    Clock, ClusterChange, ClusterError, ClusterRead, Containers, EtcdAccess, HostRead, HostWrite,
+    Ports, Progress, ServiceControl,
 };
 use kubepki_fleet::local;
 use kubepki_sealed::Sealed;
@@ -56,6 +57,7 @@ pub struct Outside {
     changing: Changing,
     tls: RustlsProbe,
     kube: KubeClient,
+    etcd: LocalEtcd,
     clock: SystemClock,
 }
 
@@ -73,6 +75,7 @@ impl Outside {
             changing: changing(context),
             tls: RustlsProbe::new(),
             kube: KubeClient::new(),
+            etcd: LocalEtcd::new(),
             clock: SystemClock,
         }
     }
@@ -108,6 +111,20 @@ impl local::Outside for Outside {
     ) -> Result<Box<dyn ClusterRead>, ClusterError> {
         let client = ClusterClient::new(kubeconfig, folder, server)?;
         Ok(Box::new(client))
+    }
+
+    fn changing_cluster(
+        &self,
+        kubeconfig: &Sealed,
+        folder: &Path,
+        server: Option<&str>,
+    ) -> Result<Box<dyn ClusterChange>, ClusterError> {
+        let client = ClusterClient::new(kubeconfig, folder, server)?;
+        Ok(Box::new(client))
+    }
+
+    fn etcd(&self) -> &dyn EtcdAccess {
+        &self.etcd
     }
 
     fn chance(&self) -> [u8; 4] {

@@ -159,6 +159,16 @@ fn etcd_health(component: &Component) -> Option<HealthEndpoint> {
     })
 }
 
+/// Where etcd answers its own clients on this host: whether over TLS, address and port; loopback
+/// addresses first.
+pub fn etcd_client(component: &Component) -> Vec<(bool, String, u16)> {
+    let flag = component.flags.one("listen-client-urls");
+    let urls = flag.unwrap_or("http://localhost:2379").split(',');
+    let mut found: Vec<_> = urls.filter_map(parse_url).collect();
+    found.sort_by_key(|(_, host, _)| !(host.starts_with("127.") || host == "::1"));
+    found
+}
+
 fn port(component: &Component, flag: &str, default: u16) -> u16 {
     component
         .flags
@@ -178,6 +188,11 @@ fn urls(component: &Component, flag: &str, default: &str) -> Vec<(String, u16)> 
         .filter(|(tls, _, _)| *tls)
         .map(|(_, host, port)| (host, port))
         .collect()
+}
+
+/// Of a URL: whether it is one of TLS, the address to connect to, and the port.
+pub fn address(url: &str) -> Option<(bool, String, u16)> {
+    parse_url(url)
 }
 
 fn parse_url(url: &str) -> Option<(bool, String, u16)> {

@@ -4,10 +4,12 @@
 //! order, and what becomes of a refusal. Reading only.
 
 mod keys;
+mod known;
 mod nodes;
 pub(crate) mod pages;
 mod resources;
 mod scan;
 
+pub use known::known_keys;
 pub use nodes::nodes;
 pub use scan::{ScanOptions, scan};

@@ -59,18 +59,35 @@ pub struct EtcdPeer {
 pub struct EtcdError {
     /// `host:port`, or the file that was worked on.
     pub endpoint: String,
-    /// Whether the revision that was asked for has been compacted away.
-    pub compacted: bool,
+    /// The kind of refusal.
+    pub kind: EtcdErrorKind,
     /// What happened.
     pub detail: String,
 }
 
+/// What kind of refusal it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EtcdErrorKind {
+    /// The revision that was asked for has been compacted away.
+    Compacted,
+    /// A program cannot be run at all.
+    NotRunnable,
+    /// Anything else.
+    Other,
+}
+
 impl EtcdError {
+    /// The same with another kind.
+    #[must_use]
+    pub fn of_kind(self, kind: EtcdErrorKind) -> Self {
+        Self { kind, ..self }
+    }
+
     /// An error of a member or file.
     pub fn new(endpoint: impl Into<String>, detail: impl std::fmt::Display) -> Self {
         Self {
             endpoint: endpoint.into(),
-            compacted: false,
+            kind: EtcdErrorKind::Other,
             detail: detail.to_string(),
         }
     }
@@ -133,6 +150,9 @@ pub trait ScratchMember: Send {
 pub trait EtcdAccess: Send + Sync {
     /// A client of one member.
     fn connect(&self, target: &EtcdTarget<'_>) -> Result<Box<dyn EtcdMember>, EtcdError>;
+
+    /// The programs of a running member, as far as they can be found and run from here.
+    fn programs(&self, pid: u32) -> Option<EtcdPrograms>;
 
     /// Bytes that can be written below a folder.
     fn free_bytes(&self, folder: &Path) -> Result<u64, HostError>;

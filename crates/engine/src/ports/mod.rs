@@ -22,8 +22,8 @@ pub use cluster::{
 };
 pub use containers::{Container, ContainerError, Containers};
 pub use etcd::{
-    EtcdAccess, EtcdError, EtcdMember, EtcdPeer, EtcdPrograms, EtcdStatus, EtcdTarget,
-    SavedSnapshot, ScratchMember,
+    EtcdAccess, EtcdError, EtcdErrorKind, EtcdMember, EtcdPeer, EtcdPrograms, EtcdStatus,
+    EtcdTarget, SavedSnapshot, ScratchMember,
 };
 pub use host::{
     FILE_LIMIT, FileAttributes, FileKind, FileMetadata, HostError, HostErrorKind, HostLock,

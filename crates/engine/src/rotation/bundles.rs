@@ -38,12 +38,15 @@ pub(super) fn write(
     let wanted = Wanted::read(object, pem, expected)?;
     let field = object.field.clone().unwrap_or_default();
     match Place::of(object, &field)? {
-        Place::Value { key, cluster: named } => change(cluster, object, || {
+        Place::Value {
+            key,
+            cluster: named,
+        } => change(cluster, object, || {
             in_value(cluster, object, &key, named.as_deref(), &wanted)
         }),
-        Place::CaBundle(at) => {
-            change(cluster, object, || in_ca_bundle(cluster, object, &at, &wanted))
-        }
+        Place::CaBundle(at) => change(cluster, object, || {
+            in_ca_bundle(cluster, object, &at, &wanted)
+        }),
     }
 }
 
@@ -72,8 +75,8 @@ impl Place {
             (!inside.is_empty()).then(|| inside.to_owned())
         };
         let found = match object.kind.as_str() {
-            "ConfigMap" | "Secret" => between("data[", "]").map(|inside| {
-                match inside.split_once("].clusters[") {
+            "ConfigMap" | "Secret" => {
+                between("data[", "]").map(|inside| match inside.split_once("].clusters[") {
                     Some((key, cluster)) => Self::Value {
                         key: key.to_owned(),
                         cluster: Some(cluster.to_owned()),
@@ -82,8 +85,8 @@ impl Place {
                         key: inside,
                         cluster: None,
                     },
-                }
-            }),
+                })
+            }
             "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => {
                 between("webhooks[", "].clientConfig.caBundle")
                     .map(|name| Self::CaBundle(CaBundle::Webhook(name)))
@@ -205,14 +208,7 @@ fn in_value(
             Holds::Other(found) => return Err(wanted.refuse(object, found)),
         },
     };
-    Ok(changed.map(|text| {
-        value_patch(
-            &found.metadata.resource_version,
-            key,
-            &text,
-            is_secret,
-        )
-    }))
+    Ok(changed.map(|text| value_patch(&found.metadata.resource_version, key, &text, is_secret)))
 }
 
 /// The kubeconfig with the wanted CA data; `None` when it has it.
@@ -297,7 +293,9 @@ fn in_ca_bundle(
     at: &CaBundle,
     wanted: &Wanted,
 ) -> Result<Option<Sealed>, ChangeError> {
-    let found = cluster.object(&objects::path(object)?).map_err(of(object))?;
+    let found = cluster
+        .object(&objects::path(object)?)
+        .map_err(of(object))?;
     let mut whole: Value =
         serde_json::from_slice(danger::open(&found)).map_err(|error| unreadable(object, &error))?;
     let version = whole.pointer("/metadata/resourceVersion").cloned();

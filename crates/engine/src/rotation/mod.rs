@@ -6,11 +6,13 @@
 //! - [`leaders`] who leads; [`lease`] one operator at a time
 //! - [`change()`] objects of the API: `bundles`, `tokens`
 //! - [`workloads`] whose containers read their trust too early
+//! - [`etcd`] this host's member asked, and leadership given away; [`snapshot`] one taken and proved
 //!
 //! What is to be done, and in which order, is decided in `kubepki_core::rotation`.
 
 mod bundles;
 mod change;
+pub mod etcd;
 pub mod leaders;
 pub mod lease;
 mod objects;
@@ -18,6 +20,7 @@ mod pods;
 pub mod prove;
 pub mod published;
 pub mod rollout;
+pub mod snapshot;
 mod token_list;
 mod tokens;
 pub mod workloads;

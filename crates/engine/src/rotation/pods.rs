@@ -163,7 +163,11 @@ impl Pod {
     pub(super) fn secrets(&self) -> Vec<&str> {
         let volumes = self.spec.volumes.iter();
         let mut found: Vec<&str> = volumes.flat_map(Volume::secrets).collect();
-        let containers = self.spec.containers.iter().chain(&self.spec.init_containers);
+        let containers = self
+            .spec
+            .containers
+            .iter()
+            .chain(&self.spec.init_containers);
         for container in containers {
             let keys = container.env.iter().filter_map(|variable| {
                 let source = variable.value_from.as_ref()?;

@@ -14,9 +14,7 @@ use crate::ports::{
 };
 use jiff::{SignedDuration, Timestamp};
 use kubepki_core::rotation::{ProbeTarget, TargetKind};
-use kubepki_keys::{
-    IssueError, Issuer, KeyEncoding, KeyError, KeyType, PrivateKey, random_serial,
-};
+use kubepki_keys::{IssueError, Issuer, KeyEncoding, KeyError, KeyType, PrivateKey, random_serial};
 use kubepki_sealed::danger;
 use kubepki_x509::path::{CertificatePool, PathQuery, Purpose, Uncached, validate};
 use kubepki_x509::{
@@ -57,7 +55,11 @@ impl Found {
             };
         }
         let more = against.len().saturating_sub(NAMED);
-        let mut found = against.into_iter().take(NAMED).collect::<Vec<_>>().join("; ");
+        let mut found = against
+            .into_iter()
+            .take(NAMED)
+            .collect::<Vec<_>>()
+            .join("; ");
         if more > 0 {
             found.push_str(&format!("; and {more} more"));
         }
@@ -273,10 +275,7 @@ fn try_client(
         ],
         _ => &[],
     };
-    let speaks_http = matches!(
-        target.kind,
-        TargetKind::Kubernetes | TargetKind::FrontProxy
-    );
+    let speaks_http = matches!(target.kind, TargetKind::Kubernetes | TargetKind::FrontProxy);
     let endpoint = endpoint(target);
     let attempted = tls.attempt(&Attempt {
         endpoint: &endpoint,
@@ -313,12 +312,13 @@ fn endpoint(target: &ProbeTarget) -> Endpoint {
 
 fn issuer(host: &dyn HostRead, authority: &ProbeAuthority<'_>) -> Result<Issuer, ProveError> {
     let path = authority.certificate;
-    let bundle = pem::certificates(danger::open(&host.read(path, FILE_LIMIT)?)).map_err(|error| {
-        ProveError::Bundle {
-            path: path.to_owned(),
-            detail: error.to_string(),
-        }
-    })?;
+    let bundle =
+        pem::certificates(danger::open(&host.read(path, FILE_LIMIT)?)).map_err(|error| {
+            ProveError::Bundle {
+                path: path.to_owned(),
+                detail: error.to_string(),
+            }
+        })?;
     let fingerprint = |certificate: &Certificate| hex::encode(certificate.fingerprint_sha256());
     let meant = bundle
         .iter()
@@ -326,7 +326,11 @@ fn issuer(host: &dyn HostRead, authority: &ProbeAuthority<'_>) -> Result<Issuer,
         .ok_or_else(|| ProveError::OtherAuthority {
             path: path.to_owned(),
             expected: authority.fingerprint_sha256.to_owned(),
-            found: bundle.iter().map(fingerprint).collect::<Vec<_>>().join(", "),
+            found: bundle
+                .iter()
+                .map(fingerprint)
+                .collect::<Vec<_>>()
+                .join(", "),
         })?;
     let key = PrivateKey::from_pem(&host.read(authority.key, FILE_LIMIT)?).map_err(|source| {
         ProveError::Key {

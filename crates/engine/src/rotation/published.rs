@@ -86,7 +86,8 @@ pub fn published(
             Ok(())
         },
     )?;
-    let yes = format!("{copies} ConfigMaps in {all} namespaces and {secrets} token Secrets hold it");
+    let yes =
+        format!("{copies} ConfigMaps in {all} namespaces and {secrets} token Secrets hold it");
     Ok(Found::unless(against, yes))
 }
 

@@ -128,7 +128,10 @@ pub(super) fn drop_old(ports: &ChangePorts<'_>, key_sha256: &str) -> Result<Stri
     }
     pruned(ports, &dropped)?;
     if kept.is_empty() {
-        return Ok(format!("{} token Secrets of the old key deleted", dropped.len()));
+        return Ok(format!(
+            "{} token Secrets of the old key deleted",
+            dropped.len()
+        ));
     }
     Err(ChangeError::TokensInUse {
         count: kept.len(),
@@ -159,7 +162,11 @@ fn create(ports: &ChangePorts<'_>, account: &Account, mark: &str) -> Result<Stri
     let Account {
         namespace, name, ..
     } = account;
-    let secret = format!("{}-token-{}", shortened(name), mark.get(..10).unwrap_or(mark));
+    let secret = format!(
+        "{}-token-{}",
+        shortened(name),
+        mark.get(..10).unwrap_or(mark)
+    );
     let object = ObjectReference::namespaced("Secret", namespace, &secret);
     let path = objects::path(&object)?;
     let (collection, _) = path.rsplit_once('/').unwrap_or_default();
@@ -200,7 +207,8 @@ fn filled(
         .map(|(account, name)| (account.namespace.as_str(), name.as_str()))
         .collect();
     let asked = || -> Result<(), String> {
-        let secrets = token_secrets(ports.cluster, key_sha256).map_err(|error| error.to_string())?;
+        let secrets =
+            token_secrets(ports.cluster, key_sha256).map_err(|error| error.to_string())?;
         let mut new = BTreeSet::new();
         for secret in &secrets {
             let key = (secret.namespace.as_str(), secret.name.as_str());
@@ -225,13 +233,9 @@ fn filled(
             )),
         }
     };
-    until(
-        ports.clock,
-        ports.progress,
-        "token Secrets",
-        FILLED,
-        |_| asked(),
-    )
+    until(ports.clock, ports.progress, "token Secrets", FILLED, |_| {
+        asked()
+    })
     .map_err(|late| ChangeError::TooLate {
         object: "token Secrets".to_owned(),
         detail: late.last,
@@ -281,9 +285,10 @@ fn pruned(
     let asked = || -> Result<(), String> {
         let accounts = accounts(ports.cluster).map_err(|error| error.to_string())?;
         let left = accounts.iter().find_map(|account| {
-            let name = account.secrets.iter().find(|name| {
-                dropped.contains(&(account.namespace.clone(), (*name).clone()))
-            })?;
+            let name = account
+                .secrets
+                .iter()
+                .find(|name| dropped.contains(&(account.namespace.clone(), (*name).clone())))?;
             Some(format!(
                 "ServiceAccount {}/{} still lists {name}",
                 account.namespace, account.name

@@ -41,9 +41,8 @@ pub fn stale(
     each(cluster, "/api/v1/pods", None, &mut |json| {
         let pod: Pod = serde_json::from_slice(json).map_err(unreadable)?;
         // One that is going is replaced already.
-        let counts = !pod.has_ended()
-            && !pod.is_static()
-            && pod.metadata.deletion_timestamp.is_none();
+        let counts =
+            !pod.has_ended() && !pod.is_static() && pod.metadata.deletion_timestamp.is_none();
         if !counts {
             return Ok(());
         }
@@ -151,14 +150,19 @@ impl<'a> Sources<'a> {
                 sources.config_maps.insert(namespace, since);
                 Ok(())
             })?;
-            each(cluster, "/api/v1/secrets", Some(TOKEN_SECRETS), &mut |json| {
-                let source: Source<'_> = serde_json::from_slice(json).map_err(unreadable)?;
-                let since = source.since(&wanted.holds, true);
-                let metadata = source.metadata;
-                let key = (metadata.namespace.into_owned(), metadata.name.into_owned());
-                sources.secrets.insert(key, since);
-                Ok(())
-            })?;
+            each(
+                cluster,
+                "/api/v1/secrets",
+                Some(TOKEN_SECRETS),
+                &mut |json| {
+                    let source: Source<'_> = serde_json::from_slice(json).map_err(unreadable)?;
+                    let since = source.since(&wanted.holds, true);
+                    let metadata = source.metadata;
+                    let key = (metadata.namespace.into_owned(), metadata.name.into_owned());
+                    sources.secrets.insert(key, since);
+                    Ok(())
+                },
+            )?;
         }
         if let Some(key) = &wanted.key_sha256 {
             let secrets = token_secrets(cluster, key)?.into_iter();
@@ -198,18 +202,24 @@ impl<'a> Sources<'a> {
             }
         }
         let name = &pod.metadata.name;
-        let old = volume
-            .secrets()
-            .find(|secret| self.old_tokens.contains(&(namespace.clone(), (*secret).to_owned())));
+        let old = volume.secrets().find(|secret| {
+            self.old_tokens
+                .contains(&(namespace.clone(), (*secret).to_owned()))
+        });
         if let Some(secret) = old {
             return Some(format!(
                 "Pod {name} mounts the token of Secret {namespace}/{secret}, which the old key signed"
             ));
         }
-        let since = self.wanted.tokens_since.filter(|_| volume.has_projected_token())?;
+        let since = self
+            .wanted
+            .tokens_since
+            .filter(|_| volume.has_projected_token())?;
         let started = pod.status.start_time?;
         (started <= since).then(|| {
-            format!("Pod {name} started at {started}; tokens are signed by the new key since {since}")
+            format!(
+                "Pod {name} started at {started}; tokens are signed by the new key since {since}"
+            )
         })
     }
 }
@@ -341,7 +351,9 @@ impl Owners {
         }
         let path = format!("/apis/apps/v1/namespaces/{namespace}/replicasets/{name}");
         let found = metadata(cluster, &path)?;
-        let owners = found.map(|found| found.owner_references).unwrap_or_default();
+        let owners = found
+            .map(|found| found.owner_references)
+            .unwrap_or_default();
         let owner = owners.into_iter().find(|owner| owner.controller);
         self.replica_sets.insert(key, owner.clone());
         Ok(owner)
@@ -358,7 +370,10 @@ fn wants_to_be_left_alone(
 ) -> Result<bool, ClusterError> {
     let plural = format!("{}s", object.kind.to_lowercase());
     let namespace = object.namespace.as_deref().unwrap_or_default();
-    let path = format!("/apis/apps/v1/namespaces/{namespace}/{plural}/{}", object.name);
+    let path = format!(
+        "/apis/apps/v1/namespaces/{namespace}/{plural}/{}",
+        object.name
+    );
     let found = metadata(cluster, &path)?;
     Ok(found.is_some_and(|found| is_opted_out(found.annotations.get(RESTART))))
 }

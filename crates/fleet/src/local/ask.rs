@@ -26,9 +26,10 @@ impl<O: Outside> LocalSession<O> {
             ApiQuestion::Nodes => self
                 .nodes(&inventory)
                 .map(|nodes| ApiAnswer::Nodes { nodes }),
-            ApiQuestion::Leaders | ApiQuestion::Proof { .. } | ApiQuestion::Scan => Err(
-                SessionError::new("not-supported", "this question is not answered yet"),
-            ),
+            ApiQuestion::Leaders => self.leaders(&inventory),
+            ApiQuestion::Proof { proof } => self.prove(&inventory, proof),
+            ApiQuestion::Scan => self.scan_cluster(&inventory),
+            ApiQuestion::StaleWorkloads { wanted } => self.stale_workloads(&inventory, wanted),
         }
     }
 
@@ -54,14 +55,16 @@ impl<O: Outside> LocalSession<O> {
                 Err(error) => refused = refused.or_else(|| Some(asked_with(&error, &path))),
             }
         }
-        Err(refused.unwrap_or_else(|| {
-            SessionError::new(
-                "no-kubeconfig",
-                "this host has no administrator's kubeconfig to ask the API with",
-            )
-            .hint("ask on a control plane")
-        }))
+        Err(refused.unwrap_or_else(no_administrator))
     }
+}
+
+pub(super) fn no_administrator() -> SessionError {
+    SessionError::new(
+        "no-kubeconfig",
+        "this host has no administrator's kubeconfig to ask the API with",
+    )
+    .hint("ask on a control plane")
 }
 
 fn asked_with(error: &ClusterError, kubeconfig: &Path) -> SessionError {
@@ -69,7 +72,7 @@ fn asked_with(error: &ClusterError, kubeconfig: &Path) -> SessionError {
 }
 
 /// The administrators' kubeconfigs of this host, the usual one first.
-fn administrators(inventory: &Inventory) -> Vec<PathBuf> {
+pub(super) fn administrators(inventory: &Inventory) -> Vec<PathBuf> {
     let of_role = |role| {
         inventory
             .entries

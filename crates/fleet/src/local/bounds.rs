@@ -280,7 +280,8 @@ impl Bounds {
         }
     }
 
-    fn check_authority(&self, certificate: &Path, key: &Path) -> Result<(), OutsideDiscovery> {
+    /// Refuses to try clients of anything but an authority of this host.
+    pub(super) fn check_authority(&self, certificate: &Path, key: &Path) -> Result<(), OutsideDiscovery> {
         let pair = (certificate.to_owned(), key.to_owned());
         if self.authorities.contains(&pair) {
             Ok(())

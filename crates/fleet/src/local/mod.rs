@@ -16,6 +16,7 @@ mod failure;
 mod halt;
 mod keys;
 mod look;
+mod rotation;
 mod spelling;
 
 pub use bounds::{Bounds, OutsideDiscovery};
@@ -29,10 +30,13 @@ use crate::session::{
 };
 use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::{ComponentKind, Inventory};
-use kubepki_core::plan::Plan;
+use kubepki_core::plan::{EtcdAct, Plan};
+use kubepki_core::rotation::ApiChange;
 use kubepki_engine::discover::{DiscoverOptions, discover, host_name};
 use kubepki_engine::execute::Prepared;
-use kubepki_engine::ports::{ClusterError, ClusterRead, Ports, Progress};
+use kubepki_engine::ports::{
+    ClusterChange, ClusterError, ClusterRead, EtcdAccess, Ports, Progress,
+};
 use kubepki_engine::transit::TransitIdentity;
 use kubepki_sealed::Sealed;
 use std::collections::BTreeMap;
@@ -51,6 +55,17 @@ pub trait Outside: Send {
         folder: &Path,
         server: Option<&str>,
     ) -> Result<Box<dyn ClusterRead>, ClusterError>;
+
+    /// The same, to change what a rotation changes.
+    fn changing_cluster(
+        &self,
+        kubeconfig: &Sealed,
+        folder: &Path,
+        server: Option<&str>,
+    ) -> Result<Box<dyn ClusterChange>, ClusterError>;
+
+    /// etcd, as this host reaches it.
+    fn etcd(&self) -> &dyn EtcdAccess;
 
     /// Randomness for the name of a run.
     fn chance(&self) -> [u8; 4];
@@ -195,6 +210,18 @@ impl<O: Outside> HostSession for LocalSession<O> {
 
     fn ask(&mut self, question: &ApiQuestion) -> Result<ApiAnswer, SessionError> {
         self.answer(question)
+    }
+
+    fn change_api(
+        &mut self,
+        changes: &[ApiChange],
+        progress: &dyn Progress,
+    ) -> Result<Vec<String>, SessionError> {
+        self.change_objects(changes, progress)
+    }
+
+    fn etcd(&mut self, act: &EtcdAct, progress: &dyn Progress) -> Result<String, SessionError> {
+        self.act_on_etcd(act, progress)
     }
 
     fn recipient(&mut self) -> Result<String, SessionError> {

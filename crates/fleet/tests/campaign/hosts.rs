@@ -254,6 +254,7 @@ impl HostSession for Session {
                 ApiQuestion::Leaders => "ask-leaders",
                 ApiQuestion::Proof { .. } => "ask-proof",
                 ApiQuestion::Scan => "ask-scan",
+                ApiQuestion::StaleWorkloads { .. } => "ask-workloads",
             },
         )?;
         let mut answer = None;

@@ -14,7 +14,9 @@ use kubepki_core::diagnose::{
 use kubepki_core::model::Severity;
 use kubepki_core::plan::{ClusterPlan, Gate, Stage};
 use kubepki_core::rescue::{HostState, Rescue, RescueEvidence, RescueRequest, rescue};
-use kubepki_engine::ports::{Clock, ClusterError, ClusterRead, Ports, Progress};
+use kubepki_engine::ports::{
+    Clock, ClusterChange, ClusterError, ClusterRead, EtcdAccess, Ports, Progress,
+};
 use kubepki_fleet::campaign::{
     Campaign, CampaignOptions, CampaignOutcome, CampaignProgress, Connect, HostFacts,
     KnownCertificates, Patience, Sessions,
@@ -73,6 +75,19 @@ impl Outside for Folder {
         _: Option<&str>,
     ) -> Result<Box<dyn ClusterRead>, ClusterError> {
         panic!("nothing is asked of a folder")
+    }
+
+    fn changing_cluster(
+        &self,
+        _: &Sealed,
+        _: &Path,
+        _: Option<&str>,
+    ) -> Result<Box<dyn ClusterChange>, ClusterError> {
+        panic!("nothing is changed by way of a folder")
+    }
+
+    fn etcd(&self) -> &dyn EtcdAccess {
+        panic!("no etcd runs in a folder")
     }
 
     fn chance(&self) -> [u8; 4] {
