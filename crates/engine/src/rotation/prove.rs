@@ -283,7 +283,8 @@ fn try_client(
         // Whom it is is another question; what is sent is of no use to anybody.
         expectation: None,
         question: speaks_http.then_some(Question {
-            path: "/version",
+            // A kubelet answers 404 for what it does not know before it asks who is there.
+            path: "/healthz",
             lines: &[],
             headers,
         }),

@@ -28,6 +28,8 @@ use kubepki_engine::discover::host_name;
 use kubepki_engine::ports::Clock;
 use kubepki_fleet::campaign::{CampaignOutcome, HostState, PAUSED, Patience};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// How much of a rotation is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,12 @@ pub enum Extent {
 /// A phase is looked at and done anew so often when something of it is still missing afterwards: a
 /// node that joined, a file that somebody wrote.
 const ROUNDS: usize = 3;
+
+/// The longest that a process which was replaced goes on (30 s of grace), and some.
+const AT_REST: Duration = Duration::from_secs(45);
+
+/// Between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// Does it.
 pub fn run(
@@ -166,10 +174,8 @@ impl Going<'_> {
             if let Some(ended) = self.ended_early(&outcome, &mut account, &world)? {
                 return Ok(ended);
             }
-            world = self.looker.look_at_settled()?;
-            let is_over = self
-                .next_phase(&world, last)
-                .is_none_or(|next| next != phase);
+            world = self.look_at_rest(phase)?;
+            let is_over = self.is_over(&world, phase);
             if is_over && (self.args.pause_after == Some(phase) || self.is_one_phase()) {
                 break;
             }
@@ -198,6 +204,30 @@ impl Going<'_> {
             // What has something left to do comes before what is only not proved yet.
             false => next_phase(&world.picture, self.request)
                 .or_else(|| Some(standing::phase(&world.picture, roots))),
+        }
+    }
+
+    fn is_over(&self, world: &World, phase: Phase) -> bool {
+        self.next_phase(world, Some(phase))
+            .is_none_or(|next| next != phase)
+    }
+
+    /// Looks until a phase is over, or nothing more comes of waiting: an API server that was restarted
+    /// goes on for half a minute beside the new one, for the sake of kept connections.
+    fn look_at_rest(&self, phase: Phase) -> Result<World, CliError> {
+        let began = Instant::now();
+        let mut is_said = false;
+        loop {
+            let world = self.looker.look_at_settled()?;
+            if self.is_over(&world, phase) || began.elapsed() >= AT_REST || self.is_paused() {
+                return Ok(world);
+            }
+            if !is_said {
+                self.context
+                    .note("  waiting until processes that were replaced have ended");
+                is_said = true;
+            }
+            sleep(BETWEEN_LOOKS);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{BAD, DIM, GOOD, WARN, printable};
 use kubepki_core::rotation::check::{Verdict, check};
-use kubepki_core::rotation::{RotationRequest, Script};
+use kubepki_core::rotation::{Phase, RotationRequest, Script};
 use serde::Serialize;
 use std::io::Write;
 
@@ -42,6 +42,10 @@ pub fn proved(
     if !verdict.holds() && !request.offline {
         return Err(refused(&verdict));
     }
+    let retires = script
+        .rounds
+        .last()
+        .is_some_and(|round| round.phase == Phase::RetireOld);
     let line = ProofLine {
         holds: verdict.holds(),
         states: verdict.states,
@@ -55,6 +59,8 @@ pub fn proved(
         left_behind: verdict
             .left_behind
             .iter()
+            // Before the last phase it is meant to be there.
+            .filter(|_| retires)
             .map(|left| format!("{}: {}", left.place, left.found))
             .collect(),
     };
