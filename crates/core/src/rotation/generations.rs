@@ -110,15 +110,25 @@ impl Authorities {
             push(&mut kin, signing);
         }
         push(&mut kin, &issuing);
+        // Hundreds of hosts hold the same few.
+        let mut seen: Vec<&Certificate> = Vec::new();
         for own in self.own(evidence) {
             for certificate in &own.certificates {
+                if seen.contains(&certificate) {
+                    continue;
+                }
+                seen.push(certificate);
                 if is_kin(certificate, &issuing) || signed_any(evidence, certificate) {
                     push(&mut kin, certificate);
                 }
             }
         }
         for trusted in embedded(evidence) {
-            if self.names.contains(&AuthorityName::Cluster) && is_kin(trusted, &issuing) {
+            if !self.names.contains(&AuthorityName::Cluster) || seen.contains(&trusted) {
+                continue;
+            }
+            seen.push(trusted);
+            if is_kin(trusted, &issuing) {
                 push(&mut kin, trusted);
             }
         }

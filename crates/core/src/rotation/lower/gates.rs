@@ -2,6 +2,7 @@
 
 use super::error::LowerError;
 use super::scene::Scene;
+use super::successors::lies_on;
 use super::targets;
 use crate::model::ComponentKind;
 use crate::plan::cluster_plan::Gate;
@@ -10,6 +11,7 @@ use crate::rotation::proof::{ProbeTarget, Proof};
 use crate::rotation::root::Root;
 use crate::rotation::script::Await;
 use crate::rotation::successor::previous;
+use std::path::PathBuf;
 
 /// The gate of what is awaited; where no hosts are named, these are meant.
 pub(super) fn gate(
@@ -97,12 +99,9 @@ fn refused(scene: &Scene<'_>, root: Root, targets: Vec<ProbeTarget>) -> Result<G
     for view in scene.hosts {
         for pair in scene.pairs(view.name, root)? {
             let (certificate, key) = (previous(pair.certificate), previous(pair.key));
-            let is_kept = |path| {
-                let files = &view.inventory.files;
-                files.get(path).is_some_and(Option::is_some)
-                    || scene
-                        .touched
-                        .contains(&(view.name.to_owned(), std::path::PathBuf::clone(path)))
+            let is_kept = |path: &PathBuf| {
+                let here = (view.name.to_owned(), path.clone());
+                lies_on(view.inventory, path) || scene.touched.contains(&here)
             };
             if !(is_kept(&certificate) && is_kept(&key)) {
                 continue;

@@ -17,8 +17,11 @@ const SERVED: [(ComponentKind, &str); 3] = [
     (ComponentKind::Etcd, "peer-cert-file"),
 ];
 
+/// Issues an entry again. Whoever re-reads at once is awaited on every host; of those that poll their
+/// files the first host's is, so that nothing bad is served by all of them, and the others follow
+/// without waiting one after another: the proof of the round asks them all.
 pub(super) fn issue(
-    scene: &Scene<'_>,
+    scene: &mut Scene<'_>,
     draft: &mut Draft<'_>,
     root: Root,
     name: &str,
@@ -58,7 +61,13 @@ pub(super) fn issue(
     for used in &entry.used_by {
         if SERVED.contains(&(used.component, used.flag.as_str())) {
             let within_seconds = match reload(used.component, &used.flag) {
-                Reload::Live { within_seconds } => within_seconds,
+                Reload::Live { within_seconds } => {
+                    let polled = (used.component, used.flag.clone());
+                    if !scene.awaited.insert(polled) {
+                        continue;
+                    }
+                    within_seconds
+                }
                 _ => 5,
             };
             draft.reload(used.component, within_seconds, &entry.name);

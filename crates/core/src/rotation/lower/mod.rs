@@ -57,6 +57,7 @@ pub fn lower(
         now,
         touched: BTreeSet::new(),
         installed: BTreeSet::new(),
+        awaited: BTreeSet::new(),
     };
     let mut stages = Vec::new();
     for (index, round) in script.rounds.iter().enumerate() {

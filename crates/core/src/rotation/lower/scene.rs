@@ -4,7 +4,7 @@ use super::error::LowerError;
 use crate::connections::Place;
 use crate::model::cluster::ClusterObservation;
 use crate::model::{
-    Authority, AuthorityName, Inventory, KubeconfigTrust, ServiceAccountKey,
+    Authority, AuthorityName, ComponentKind, Inventory, KubeconfigTrust, ServiceAccountKey,
     ServiceAccountKeyContents,
 };
 use crate::plan::HostView;
@@ -29,6 +29,8 @@ pub(super) struct Scene<'a> {
     pub(super) touched: BTreeSet<(String, PathBuf)>,
     /// Hosts where the successor has taken its place.
     pub(super) installed: BTreeSet<(String, Root)>,
+    /// What polls its files, by component and flag, and is awaited on an earlier host already.
+    pub(super) awaited: BTreeSet<(ComponentKind, String)>,
 }
 
 /// A root's own certificate with its key.
@@ -253,7 +255,7 @@ impl<'a> Scene<'a> {
         let mut hosts: Vec<&str> = self.hosts.iter().map(|view| view.name).collect();
         hosts.sort_by_key(|host| {
             let facts = self.picture.host(host);
-            !facts.is_some_and(|it| it.runs(crate::model::ComponentKind::KubeApiserver))
+            !facts.is_some_and(|it| it.runs(ComponentKind::KubeApiserver))
         });
         for host in hosts {
             if let Some((certificate, key)) = self.new_pair(host, picture)? {

@@ -4,7 +4,7 @@ use super::draft::Draft;
 use super::error::LowerError;
 use super::scene::{Pair, Scene};
 use crate::connections::Place;
-use crate::model::{Holder, ServiceAccountKey, ServiceAccountKeyContents};
+use crate::model::{Holder, Inventory, ServiceAccountKey, ServiceAccountKeyContents};
 use crate::plan::document::{Issuance, KeyChoice, Origin, Signer};
 use crate::plan::file_edit::FileEdit;
 use crate::plan::renew::key_type_like;
@@ -221,6 +221,18 @@ pub(super) fn remove(
         }
     }
     Ok(())
+}
+
+/// Whether discovery found a file.
+pub(super) fn lies_on(inventory: &Inventory, path: &Path) -> bool {
+    let is_authoritys = inventory.authorities.iter().any(|authority| {
+        let key = authority.key_path.as_deref() == Some(path);
+        authority.certificate_path == *path || key && authority.key.public_key().is_some()
+    });
+    let mut keys = inventory.service_account_keys.iter();
+    is_authoritys
+        || keys.any(|key| key.path == *path)
+        || inventory.files.get(path).is_some_and(Option::is_some)
 }
 
 fn no_key(root: Root) -> LowerError {

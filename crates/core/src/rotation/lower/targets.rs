@@ -131,7 +131,11 @@ fn target(
             }
         },
     };
-    let host = named.or_else(|| facts.addresses.first().cloned())?;
+    // Better a name that may lead nowhere, which is said, than nobody asked.
+    let host = named
+        .or_else(|| facts.addresses.first().cloned())
+        .or_else(|| facts.node.clone())
+        .unwrap_or_else(|| facts.name.clone());
     (port != 0).then(|| ProbeTarget {
         name: match kind {
             TargetKind::EtcdPeer => format!("{} (peers) on {}", component.kind, facts.name),

@@ -3,11 +3,14 @@
 use crate::connections::Place;
 use crate::model::Gap;
 use crate::rotation::picture::{Holds, Keeper, PlaceState, Purpose, Reader};
+use std::collections::HashMap;
 
 /// A list that grows.
 #[derive(Default)]
 pub(super) struct Book {
     places: Vec<PlaceState>,
+    /// Where each is in the list: a cluster may have tens of thousands of token Secrets.
+    known: HashMap<(Place, Purpose), usize>,
     pub(super) gaps: Vec<Gap>,
 }
 
@@ -24,11 +27,9 @@ impl Book {
                 self.gaps.push(gap);
             }
         }
-        let known = self
-            .places
-            .iter_mut()
-            .find(|it| it.place == found.place && it.purpose == found.purpose);
-        let Some(known) = known else {
+        let key = (found.place.clone(), found.purpose);
+        let index = *self.known.entry(key).or_insert(self.places.len());
+        let Some(known) = self.places.get_mut(index) else {
             self.places.push(found);
             return;
         };

@@ -5,7 +5,7 @@ use super::loaded::{changed, started};
 use crate::diagnose::Evidence;
 use crate::model::cluster::ClusterObservation;
 use crate::model::{ComponentKind, Inventory};
-use crate::rotation::picture::{HostFacts, PlaceState, Purpose};
+use crate::rotation::picture::{HostFacts, Leaders, PlaceState, Purpose};
 use jiff::{SignedDuration, Timestamp};
 use std::net::IpAddr;
 
@@ -20,6 +20,29 @@ pub(super) fn hosts(evidence: &Evidence<'_>) -> Vec<HostFacts> {
         addresses: addresses(inventory, evidence.cluster),
     });
     hosts.collect()
+}
+
+/// Leaders by their hosts' names in the cluster document: they name themselves by their Nodes, or as
+/// members of etcd.
+pub(super) fn leaders(evidence: &Evidence<'_>, named: &Leaders) -> Leaders {
+    let is_called = |inventory: &Inventory, name: &str| {
+        let member = inventory.component(ComponentKind::Etcd);
+        let member = member.and_then(|etcd| etcd.flags.one("name"));
+        let names = [Some(inventory.host.as_str()), node(inventory), member];
+        let mut names = names.into_iter().flatten();
+        names.any(|own| own.eq_ignore_ascii_case(name))
+    };
+    let host = |name: &Option<String>| {
+        let name = name.as_deref()?;
+        let mut hosts = inventories(evidence);
+        let found = hosts.find(|inventory| is_called(inventory, name));
+        Some(found.map_or_else(|| name.to_owned(), |it| it.host.clone()))
+    };
+    Leaders {
+        controller_manager: host(&named.controller_manager),
+        scheduler: host(&named.scheduler),
+        etcd: host(&named.etcd),
+    }
 }
 
 /// The hosts whose API server was started after every certificate that is presented was last changed:

@@ -44,7 +44,7 @@ pub fn picture(evidence: &Evidence<'_>, leaders: &Leaders) -> Picture {
         observed_at: observed_at(evidence),
         roots,
         hosts: facts::hosts(evidence),
-        leaders: leaders.clone(),
+        leaders: facts::leaders(evidence, leaders),
         gaps,
     };
     place_positions(&mut picture);
