@@ -324,6 +324,7 @@ impl Starter<'_> {
         };
         let sure = sure::make_sure(self.ports, self.setting, &restart, find)?;
         let known = self.component.processes.first().map(|process| process.pid);
+        let known = known.filter(|known| *known != sure.pid);
         Ok(Done {
             how: How::Restarted {
                 old_pid: self.old.first().copied().or(known),

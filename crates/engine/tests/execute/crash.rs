@@ -2,10 +2,12 @@
 //! finds is the old host or the new one, and finishing it needs nothing from outside.
 
 use crate::cluster::{expire_cluster_authority, worker};
+use crate::edits;
 use crate::kubeadm::control_plane;
 use crate::pki;
 use crate::site::{CA, Issued, STORE, Site, Sites, plans};
 use kubepki_core::plan::{Plan, RenewRequest, Selection};
+use kubepki_core::rotation::Phase;
 use kubepki_engine::apply;
 use kubepki_engine::execute::{Brought, Settled, execute_brought, resume};
 use kubepki_engine::fault_injection::{FaultingHost, Faults, Mode};
@@ -151,6 +153,33 @@ fn a_crash_of_a_run_that_hands_over_a_ca_leaves_the_old_or_the_new_one_everywher
                 let found = site.certificate(path);
                 assert!(found.validity().not_after > pki::now(), "{point}: {path}");
             }
+        },
+    );
+}
+
+#[test]
+fn a_crash_of_a_run_with_every_kind_of_file_edit_leaves_the_old_or_the_new_host() {
+    let site = edits::site();
+    let key = pki::key_pem(&pki::key());
+    let plan = edits::plan(&site, edits::every_kind(), Phase::TrustBoth);
+    at_every_effect(
+        &site,
+        &plan,
+        |_| edits::brought(&key),
+        |site, point| {
+            assert_eq!(site.read(CA), edits::both().into_bytes(), "{point}");
+            for path in ["ca-next.key", "ca.key"] {
+                assert_eq!(
+                    site.read(&edits::pki(path)),
+                    key.as_bytes(),
+                    "{point}: {path}"
+                );
+            }
+            let private = kubepki_sealed::Sealed::new(site.read(&edits::pki("sa-next.key")));
+            let half = kubepki_keys::public_half(&private).unwrap();
+            let public = site.read(&edits::pki("sa-next.pub"));
+            assert_eq!(public, half.public_key.to_pem().into_bytes(), "{point}");
+            assert!(!site.path(edits::pki("ca-old.key")).exists(), "{point}");
         },
     );
 }

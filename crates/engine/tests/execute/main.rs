@@ -13,6 +13,8 @@ mod cluster;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 #[path = "../diagnose/kubeadm.rs"]
 mod kubeadm;
 #[cfg(test)]

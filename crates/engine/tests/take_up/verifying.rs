@@ -39,6 +39,7 @@ fn inventory(world: &World) -> Inventory {
         static_pod_folders: Vec::new(),
         files: Default::default(),
         file_times: Default::default(),
+        kubeadm_configuration: None,
         declared: None,
         gaps: Vec::new(),
     }
