@@ -30,6 +30,8 @@ pub struct ControlPlane {
     pub authority: Made,
     pub front_proxy: Made,
     pub accounts: Made,
+    /// A second service-account key, which the API server trusts and nobody signs with at first.
+    pub accounts_next: Made,
     pub admin: Made,
     pub url: String,
 }
@@ -49,13 +51,13 @@ impl ControlPlane {
         let authority = workshop.authority("ca", wish("/CN=kubernetes", CA));
         let front_proxy = workshop.authority("front-proxy-ca", wish("/CN=front-proxy-ca", CA));
         let server = workshop.issue("server", &authority, wish("/CN=kube-apiserver", SERVER));
-        let accounts = workshop.authority(
-            "sa",
-            Wish {
+        let [accounts, accounts_next] = ["sa", "sa-next"].map(|name| {
+            let wish = Wish {
                 key: Key::Pkcs1,
                 ..wish("/CN=accounts", CLIENT)
-            },
-        );
+            };
+            workshop.authority(name, wish)
+        });
         let admin = wish("/O=system:masters/CN=admin", CLIENT);
         let admin = workshop.issue("admin", &authority, admin);
         let [etcd, peer, port] = [(); 3].map(|()| free_port());
@@ -66,6 +68,7 @@ impl ControlPlane {
             authority,
             front_proxy,
             accounts,
+            accounts_next,
             admin,
             url: format!("https://127.0.0.1:{port}"),
         };
@@ -79,12 +82,13 @@ impl ControlPlane {
                  initial-cluster=default=http://127.0.0.1:{peer}"
             ),
         );
-        let [ca, front, crt, key, sa] = [
+        let [ca, front, crt, key, sa, next] = [
             &plane.authority.certificate,
             &plane.front_proxy.certificate,
             &server.certificate,
             &server.key,
             &plane.accounts.key,
+            &plane.accounts_next.key,
         ]
         .map(|path| path.display().to_string());
         plane.run(
@@ -100,7 +104,8 @@ impl ControlPlane {
                  requestheader-group-headers=X-Remote-Group \
                  requestheader-extra-headers-prefix=X-Remote-Extra- \
                  service-account-issuer=https://kubernetes.default.svc \
-                 service-account-key-file={sa} service-account-signing-key-file={sa}"
+                 service-account-key-file={sa} \
+                 service-account-key-file={next} service-account-signing-key-file={sa}"
             ),
         );
         plane.write("admin.conf", &plane.kubeconfig_of(&plane.admin));
@@ -115,10 +120,24 @@ impl ControlPlane {
 
     /// Adds kube-controller-manager, which fills namespaces with CAs and makes tokens.
     pub fn manage(&mut self) {
-        let [ca, key, sa] = [
+        let trust = self.authority.certificate.clone();
+        let key = self.accounts.key.clone();
+        self.manage_with(&trust, &key);
+    }
+
+    /// Starts kube-controller-manager again, with another bundle or another key for tokens.
+    pub fn manage_anew(&mut self, trust: &Path, accounts: &Path) {
+        // it was the last to be started
+        self.running.truncate(2);
+        self.manage_with(trust, accounts);
+    }
+
+    fn manage_with(&mut self, trust: &Path, accounts: &Path) {
+        let [ca, key, sa, trust] = [
             &self.authority.certificate,
             &self.authority.key,
-            &self.accounts.key,
+            accounts,
+            trust,
         ]
         .map(|path| path.display().to_string());
         let port = free_port();
@@ -126,7 +145,7 @@ impl ControlPlane {
             "kube-controller-manager",
             &format!(
                 "kubeconfig=admin.conf bind-address=127.0.0.1 secure-port={port} port=0 \
-                 leader-elect=false controllers=*,bootstrapsigner root-ca-file={ca} \
+                 leader-elect=false controllers=*,bootstrapsigner root-ca-file={trust} \
                  service-account-private-key-file={sa} cluster-signing-cert-file={ca} \
                  cluster-signing-key-file={key}"
             ),
