@@ -118,6 +118,7 @@ mod tests {
             static_pod_folders: Vec::new(),
             files: BTreeMap::new(),
             file_times: BTreeMap::new(),
+            kubeadm_configuration: None,
             declared: None,
             gaps: Vec::new(),
         }

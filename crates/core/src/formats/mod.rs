@@ -7,6 +7,7 @@ pub mod component_config;
 pub mod docker_container;
 pub mod flag_edit;
 pub mod flags;
+pub mod kubeadm_configuration;
 pub mod kubeconfig;
 pub mod kubeconfig_edit;
 pub mod kubelet_config;

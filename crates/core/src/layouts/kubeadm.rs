@@ -182,6 +182,18 @@ pub const KUBEADM: Layout = Layout {
     service_account_key: "sa",
 };
 
+/// Where the configuration that kubeadm was given may still lie: kubespray's, Cluster API's, kind's,
+/// minikube's, and where people put it.
+pub const STORED_CONFIGURATIONS: &[&str] = &[
+    "/etc/kubernetes/kubeadm-config.yaml",
+    "/run/kubeadm/kubeadm.yaml",
+    "/kind/kubeadm.conf",
+    "/var/tmp/minikube/kubeadm.yaml",
+    "/etc/kubernetes/kubeadm.yaml",
+    "/root/kubeadm-config.yaml",
+    "/root/kubeadm.yaml",
+];
+
 const AUTHORITIES: &[RequiredAuthority] = &[
     RequiredAuthority {
         name: AuthorityName::Cluster,

@@ -7,6 +7,7 @@ use super::gap::Gap;
 use super::kubeconfig_use::{EtcdClientFiles, KubeconfigUse};
 use super::live::FileTime;
 use super::role::Role;
+use crate::formats::kubeadm_configuration::ConfiguredNames;
 use crate::layouts::Declared;
 use jiff::Timestamp;
 use kubepki_x509::Certificate;
@@ -108,6 +109,15 @@ impl NodeName {
     }
 }
 
+/// kubeadm's configuration, as a file of the host still holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredConfiguration {
+    /// The file.
+    pub path: PathBuf,
+    /// The names in it; nothing else is kept.
+    pub names: ConfiguredNames,
+}
+
 /// Everything seen on one host.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Inventory {
@@ -141,6 +151,9 @@ pub struct Inventory {
     pub files: BTreeMap<PathBuf, Option<String>>,
     /// When each file that was read was last changed, by the same paths; without what has no time.
     pub file_times: BTreeMap<PathBuf, FileTime>,
+    /// kubeadm's configuration, where somebody left it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubeadm_configuration: Option<StoredConfiguration>,
     /// What the user's layout declares, where one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Declared>,

@@ -57,11 +57,7 @@ pub(crate) fn mend(scene: &Scene<'_>, host: usize) -> HostFiles {
                     files.notice(&reason.code, &entry.name, reason.message.clone());
                 }
                 if rebuilds_names(scene, host, entry, &content) {
-                    files.notice(
-                        "names-rebuilt",
-                        &entry.name,
-                        "no other host has its like, so its names are put together from flags and kubeconfigs; what only kubeadm's stored configuration knows (certSANs in ConfigMap kube-system/kubeadm-config) is not among them: compare, and add it with `kubepki renew apiserver --add-san NAME`".to_owned(),
-                    );
+                    files.notice("names-rebuilt", &entry.name, rebuilt_from(scene));
                 }
                 if let Err(because) = files.entry(scene, host, entry, content) {
                     files.notices.retain(|notice| notice.object != entry.name);
@@ -76,6 +72,21 @@ pub(crate) fn mend(scene: &Scene<'_>, host: usize) -> HostFiles {
     }
     trust::update(scene, host, &mut files);
     files
+}
+
+/// Where the API server's names come from that no certificate has any more.
+fn rebuilt_from(scene: &Scene<'_>) -> String {
+    let mut hosts = scene.evidence.hosts.iter().enumerate();
+    let stored = hosts.find_map(|(index, host)| {
+        let stored = host.inventory.kubeadm_configuration.as_ref()?;
+        Some((scene.name(index), stored.path.display()))
+    });
+    match stored {
+        Some((host, path)) => format!(
+            "no other host has its like, so its names are put together from flags, kubeconfigs and the certSANs in {path} on {host}; compare with ConfigMap kube-system/kubeadm-config, which may be newer"
+        ),
+        None => "no other host has its like, so its names are put together from flags and kubeconfigs; what only kubeadm's stored configuration knows (certSANs in ConfigMap kube-system/kubeadm-config) is not among them: compare, and add it with `kubepki renew apiserver --add-san NAME`".to_owned(),
+    }
 }
 
 /// Whether the API server's names are lost on every host, and made up anew.

@@ -173,9 +173,9 @@ impl<'a> Naming<'a> {
                 SubjectAltNameRule::ApiserverCertSans
                 | SubjectAltNameRule::EtcdServerCertSans
                 | SubjectAltNameRule::EtcdPeerCertSans => {
-                    self.siblings_names(row.role).into_iter().for_each(|name| {
-                        add(Some(name));
-                    });
+                    let stored = self.stored_names(rule).into_iter();
+                    let siblings = self.siblings_names(row.role).into_iter();
+                    siblings.chain(stored).for_each(|name| add(Some(name)));
                 }
             }
         }
@@ -252,6 +252,20 @@ impl<'a> Naming<'a> {
             }
         }
         found
+    }
+
+    /// Names that kubeadm's configuration has for a certificate, as a file on any host still holds it.
+    fn stored_names(&self, rule: &SubjectAltNameRule) -> Vec<GeneralName> {
+        let configurations = self.hosts.iter();
+        let names = configurations
+            .filter_map(|host| host.inventory.kubeadm_configuration.as_ref())
+            .flat_map(|stored| match rule {
+                SubjectAltNameRule::ApiserverCertSans => stored.names.api_server.as_slice(),
+                SubjectAltNameRule::EtcdServerCertSans => stored.names.etcd_server.as_slice(),
+                SubjectAltNameRule::EtcdPeerCertSans => stored.names.etcd_peer.as_slice(),
+                _ => &[],
+            });
+        names.filter_map(|name| any(name)).collect()
     }
 
     /// `kubernetes.default.svc.` and the cluster's DNS domain.

@@ -119,6 +119,7 @@ impl Machine {
             static_pod_folders: Vec::new(),
             files: files.map(hash).collect(),
             file_times: BTreeMap::new(),
+            kubeadm_configuration: None,
             declared: None,
             gaps: Vec::new(),
         }

@@ -2,8 +2,7 @@
 //!
 //! Flags come first: what a component really reads stands in its manifest, unit file or command line
 //! and in the kubeconfigs that those name. kubeadm's table and the user's layout say the rest. Nothing is
-//! judged here, and
-//! what cannot be seen becomes a gap or an entry's problem, never an error.
+//! judged here, and what cannot be seen becomes a gap or an entry's problem, never an error.
 
 mod authorities;
 mod by_hand;
@@ -12,6 +11,7 @@ mod declared;
 pub(crate) mod docker;
 mod entries;
 mod etcd_clients;
+mod kubeadm_configuration;
 mod kubeconfig_uses;
 mod kubeconfigs;
 mod kubelet;
@@ -79,6 +79,7 @@ pub fn discover(
     let service_account_keys = service_account::find(&mut reader, &scene);
     let kubeconfigs = kubeconfig_uses::find(&mut reader, &scene, &entries);
     let etcd_clients = etcd_clients::find(&mut reader, &scene, &authorities, &entries);
+    let kubeadm_configuration = kubeadm_configuration::find(&mut reader);
     let (entries, embedded_trust) = entries.sorted();
     let node_name = kubelet::node_name(&mut reader, &scene, &entries, &name);
     if !host.is_live() {
@@ -102,6 +103,7 @@ pub fn discover(
         static_pod_folders: found.static_pod_folders,
         files: reader.files,
         file_times: reader.file_times,
+        kubeadm_configuration,
         declared: options.declared.as_ref().map(Declared::of),
         gaps: reader.gaps,
     })

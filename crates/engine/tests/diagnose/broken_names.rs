@@ -234,3 +234,20 @@ fn a_flag_that_names_what_no_volume_mounts() {
         );
     });
 }
+
+/// As after a rescue with a new CA: its key lies on one control plane, and nobody carries it.
+#[test]
+fn a_signing_key_on_one_host_only() {
+    let expected = [("cp2:/etc/kubernetes/pki/ca.key", "signing-key-missing")];
+    let remove = |cluster: &mut Cluster| cluster.machines[1].remove(&path("ca.key"));
+    breaks_cluster(Cluster::three(), &expected, remove);
+    let mut cluster = Cluster::three();
+    remove(&mut cluster);
+    let diagnosis = cluster.diagnose();
+    let mut findings = diagnosis.findings.iter();
+    let finding = findings
+        .find(|finding| finding.code == "signing-key-missing")
+        .unwrap();
+    let remedy = &finding.remedy;
+    assert!(remedy.contains("ssh cp1 sudo cat"), "{remedy}");
+}

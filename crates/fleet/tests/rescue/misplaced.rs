@@ -87,6 +87,29 @@ fn api_servers_that_lost_their_names() {
     mends(&world, &RescueRequest::default());
 }
 
+/// What only kubeadm was told stands in a file that whoever called it left on one of the hosts.
+#[test]
+fn names_that_no_certificate_has_come_from_kubeadms_configuration() {
+    let mut world = World::healthy().down();
+    for host in CONTROL_PLANES {
+        world.reissue(host, "apiserver", |wish| wish.names = &[]);
+    }
+    world.machine("cp2").write(
+        "/etc/kubernetes/kubeadm-config.yaml",
+        "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\napiServer:\n  certSANs: [public.example, 192.0.2.7]\n",
+    );
+    let found = world.rescue();
+    for host in CONTROL_PLANES {
+        let names = &issuance(&found, host, "apiserver").subject_alt_names;
+        let names = names.clone().unwrap();
+        for name in ["DNS:public.example", "IP:192.0.2.7"] {
+            assert!(names.contains(&name.to_owned()), "{name} in {names:?}");
+        }
+    }
+    let notices = format!("{:?}", found.plan);
+    assert!(notices.contains("kubeadm-config.yaml on cp2"), "{notices}");
+}
+
 #[test]
 fn one_api_server_that_lost_its_names_has_its_siblings() {
     let mut world = World::healthy();

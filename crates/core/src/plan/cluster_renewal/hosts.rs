@@ -39,7 +39,7 @@ impl Host<'_> {
 }
 
 /// Hosts that serve others first: etcd's, control planes, workers; among equals the order of the
-/// document, and the one through which the cluster is asked as the last of its kind.
+/// document.
 pub(super) fn in_order<'a>(hosts: &[HostView<'a>], options: &ClusterOptions) -> Vec<Host<'a>> {
     let mut ordered: Vec<Host<'a>> = hosts
         .iter()
@@ -51,10 +51,7 @@ pub(super) fn in_order<'a>(hosts: &[HostView<'a>], options: &ClusterOptions) -> 
                 || options.only.iter().any(|name| name == view.name),
         })
         .collect();
-    ordered.sort_by_key(|host| {
-        let is_asked = options.asked_through.as_deref() == Some(host.name);
-        (host.duty, is_asked)
-    });
+    ordered.sort_by_key(|host| host.duty);
     ordered
 }
 

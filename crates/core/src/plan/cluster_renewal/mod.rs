@@ -47,8 +47,6 @@ pub struct ClusterOptions {
     /// The hosts on which something may be done, by name; empty for all. Keys on the others still
     /// sign.
     pub only: Vec<String>,
-    /// The host through which the cluster is asked, renewed as the last of its kind.
-    pub asked_through: Option<String>,
 }
 
 /// Plans the renewal of what `request` selects on all `hosts`.
