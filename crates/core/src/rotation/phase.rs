@@ -12,9 +12,12 @@ pub enum Phase {
     /// Everybody who trusts the old one trusts the new one too; workloads that read trust only at
     /// their start are started again.
     TrustBoth,
-    /// Everybody who presents something presents what the new one signed, and the signer signs with it.
+    /// Everybody who presents something presents what the new one signed, and the signer signs with it
+    /// (etcd's, which only kubeadm and people sign with, in the last phase).
     IssueFromNew,
-    /// Kept connections that were made with the old one are closed; nothing presents it any more.
+    /// Kept connections that were made with the old one are closed by one restart of each API server,
+    /// which takes up the new service-account key, too; workloads get tokens that it signed. Nothing
+    /// presents the old one any more.
     Settle,
     /// Nobody trusts the old one; manifests and files have their original shape.
     RetireOld,

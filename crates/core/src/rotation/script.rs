@@ -110,7 +110,8 @@ pub enum Action {
     /// The successor takes the root's own place on this host. For a CA: `ca.key` becomes the new key;
     /// `ca.crt` holds both, the new one first (unless a `WriteTrust` of this turn says otherwise); a
     /// signing file of kube-controller-manager's own holds exactly the new one. For service accounts:
-    /// `sa.key` becomes the new key, `sa.pub` stays. The successor's files beside it stay, too.
+    /// `sa.key` becomes the new key, `sa.pub` stays. The successor's files beside it stay, too; one host
+    /// keeps the old pair of a CA, by which it is proved that old clients are refused.
     InstallSuccessor {
         /// Of which root.
         root: Root,
@@ -141,9 +142,9 @@ pub enum Action {
     AddTokenSecrets,
     /// Token Secrets that the old key signed are deleted.
     DropTokenSecrets,
-    /// The files of the successor beside the root's own are removed, as is a signing file that was split
-    /// off; for all roots but the service-account key nothing of the old key is left on the host then
-    /// but the backup of the run.
+    /// The files of the successor beside the root's own are removed, and so are a signing file that was
+    /// split off and an old pair that was kept: nothing of the old key is left on the host then but the
+    /// backups of the runs.
     RemoveSuccessorFiles {
         /// Of which root.
         root: Root,

@@ -7,6 +7,7 @@ use crate::connections::Place;
 use crate::model::ComponentKind::{
     self, Etcd, KubeApiserver, KubeControllerManager, KubeScheduler,
 };
+use crate::model::ObjectReference;
 use crate::rotation::picture::{
     Generation, Holds, Keeper, Picture, PlaceState, Purpose, RootPicture,
 };
@@ -144,7 +145,7 @@ impl Picture {
             // What API servers believe they merge into what they publish.
             Await::NewClientsAccepted { root, .. } => self.with(*root, |root| {
                 root.change(
-                    |place| place.kept_by == Keeper::ApiServers && place.holds == Holds::Old,
+                    |place| place.kept_by == Keeper::ApiServers && !place.holds.is_both(),
                     |_| Holds::OldNew,
                 );
             }),
@@ -174,11 +175,33 @@ impl RootPicture {
     fn get_successor(&mut self, host: &str) {
         if self.new.is_none() {
             self.new = Some(self.unborn());
+            self.expect_workloads();
         }
         for holders in [&mut self.successor_keys, &mut self.leftovers] {
             if !holders.iter().any(|holder| holder == host) {
                 holders.push(host.to_owned());
             }
+        }
+    }
+
+    /// Which workloads read their trust or token at their start is asked only when there is a successor;
+    /// until then some are taken to.
+    fn expect_workloads(&mut self) {
+        let purpose = match self.root {
+            Root::KubernetesCa => Purpose::Trust,
+            Root::ServiceAccountKey => Purpose::Present,
+            Root::EtcdCa | Root::FrontProxyCa => return,
+        };
+        if self.kept_by(Keeper::Workload).next().is_none() {
+            let object = ObjectReference::cluster_wide("Workloads", "of every namespace");
+            self.places.push(PlaceState {
+                place: Place::Api(object),
+                purpose,
+                kept_by: Keeper::Workload,
+                holds: Holds::Old,
+                readers: Vec::new(),
+                renewable_as: None,
+            });
         }
     }
 

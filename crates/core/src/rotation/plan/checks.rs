@@ -25,16 +25,23 @@ pub(super) fn check(
         return Err(Refusal::NoApiServer);
     }
     workloads(scene, phase)?;
-    if phase == Phase::RetireOld && !picture.gaps.is_empty() {
-        return Err(Refusal::GapsLeft {
-            gaps: picture
-                .gaps
-                .iter()
-                .map(|gap| format!("{} ({})", gap.object, gap.reason))
-                .collect(),
-        });
+    if phase == Phase::RetireOld {
+        gaps(picture)?;
     }
     Ok(())
+}
+
+/// Nothing is retired beside what cannot be seen.
+pub(super) fn gaps(picture: &Picture) -> Result<(), Refusal> {
+    if picture.gaps.is_empty() {
+        return Ok(());
+    }
+    let gaps = picture.gaps.iter();
+    Err(Refusal::GapsLeft {
+        gaps: gaps
+            .map(|gap| format!("{} ({})", gap.object, gap.reason))
+            .collect(),
+    })
 }
 
 /// A place as it is acknowledged.

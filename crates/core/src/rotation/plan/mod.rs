@@ -46,7 +46,9 @@ pub use request::{GivenAuthority, OldKey, RestartWorkloads, RotationRequest};
 
 use super::phase::Phase;
 use super::picture::Picture;
+
 use super::script::{Round, Script};
+use crate::plan::Notice;
 use scene::Scene;
 
 /// What remains of one phase; empty when nothing does. All phases before it have to be finished.
@@ -55,42 +57,39 @@ pub fn script_for(
     request: &RotationRequest,
     phase: Phase,
 ) -> Result<Script, Refusal> {
-    script(picture, request, phase, false)
+    let rounds = rounds(picture, request, phase, false)?;
+    let notices = notices::notices(&Scene::new(picture, request), &rounds);
+    Ok(Script { rounds, notices })
 }
 
 /// What remains of all phases, each planned on the picture as the one before leaves it. What cannot be
 /// seen yet refuses nothing here: it has to be seen when the old generation is to be retired.
 pub fn whole(picture: &Picture, request: &RotationRequest) -> Result<Script, Refusal> {
-    let mut all = Script::default();
+    let mut all: Vec<Round> = Vec::new();
     let mut now = picture.clone();
+    now.gaps.clear();
     let mut is_proved = false;
     for phase in Phase::ALL {
-        if phase == Phase::RetireOld && !now.gaps.is_empty() {
-            let refusal = Refusal::GapsLeft {
-                gaps: now
-                    .gaps
-                    .iter()
-                    .map(|gap| format!("{} ({})", gap.object, gap.reason))
-                    .collect(),
-            };
-            all.notices.push(crate::plan::Notice {
-                code: refusal.code().to_owned(),
-                object: phase.to_string(),
-                message: refusal.to_string(),
-            });
-            now.gaps.clear();
-        }
-        let next = script(&now, request, phase, is_proved)?;
+        let next = Script {
+            rounds: rounds(&now, request, phase, is_proved)?,
+            notices: Vec::new(),
+        };
         is_proved = !next.rounds.is_empty();
         now = picture_after(&now, &next);
-        for notice in next.notices {
-            if !all.notices.contains(&notice) {
-                all.notices.push(notice);
-            }
-        }
-        all.rounds.extend(next.rounds);
+        all.extend(next.rounds);
     }
-    Ok(all)
+    let mut notices = notices::notices(&Scene::new(picture, request), &all);
+    if let Err(refusal) = checks::gaps(picture) {
+        notices.push(Notice {
+            code: refusal.code().to_owned(),
+            object: Phase::RetireOld.to_string(),
+            message: refusal.to_string(),
+        });
+    }
+    Ok(Script {
+        rounds: all,
+        notices,
+    })
 }
 
 /// The first phase that has something left to do for the roots of the request; `None` when nothing has.
@@ -102,12 +101,13 @@ pub fn next_phase(picture: &Picture, request: &RotationRequest) -> Option<Phase>
         .find(|phase| !planned(&scene, *phase).is_empty())
 }
 
-fn script(
+/// The rounds of a phase, with what the phase before waited for unless that was proved just now.
+fn rounds(
     picture: &Picture,
     request: &RotationRequest,
     phase: Phase,
     is_proved: bool,
-) -> Result<Script, Refusal> {
+) -> Result<Vec<Round>, Refusal> {
     let scene = Scene::new(picture, request);
     checks::check(picture, request, &scene, phase)?;
     for earlier in Phase::ALL.into_iter().filter(|earlier| *earlier < phase) {
@@ -129,8 +129,7 @@ fn script(
         rounds.splice(0..0, asked);
     }
     estimate::settle_polls(&mut rounds);
-    let notices = notices::notices(&scene, &rounds);
-    Ok(Script { rounds, notices })
+    Ok(rounds)
 }
 
 /// The rounds of a phase, without what is asked before it.

@@ -18,7 +18,9 @@ pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
             "it is at rest while others are being rotated: rotate it when they are done".to_owned(),
         ));
     }
-    all.extend(scene.rotating().flat_map(fell_back));
+    if !scene.request.offline {
+        all.extend(scene.rotating().flat_map(fell_back));
+    }
     if rounds.is_empty() {
         return all;
     }
@@ -61,7 +63,7 @@ pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
         all.push(notice(
             "old-key-destroyed",
             "private keys",
-            "from this phase on there is no way back: the old keys are destroyed with the backups that hold them".to_owned(),
+            "at the end the old keys go from their places; the backups of the rotation's runs still hold them, for `kubepki rotate back`, until `kubepki backup prune`".to_owned(),
         ));
     }
     all
@@ -104,22 +106,22 @@ fn gap(scene: &Scene<'_>, rounds: &[Round]) -> Option<Notice> {
 
 /// A change of etcd's leader is the one thing that may cost requests.
 fn leadership(scene: &Scene<'_>, rounds: &[Round]) -> Option<Notice> {
-    let changes = rounds
-        .iter()
-        .filter(|round| {
-            round
-                .turns
-                .iter()
-                .flat_map(|turn| &turn.actions)
-                .any(|action| *action == Action::YieldEtcdLeadership)
-        })
-        .count();
+    let yields = |round: &&Round| {
+        let mut actions = round.turns.iter().flat_map(|turn| &turn.actions);
+        actions.any(|action| *action == Action::YieldEtcdLeadership)
+    };
+    let changes = rounds.iter().filter(yields).count();
     (changes > 0 && scene.picture.hosts_with(Etcd).count() > 1).then(|| {
         notice(
             "etcd-leadership",
             "etcd",
             format!(
-                "etcd's leader hands over {changes} time(s): requests on their way in that second may fail and are repeated by well-made clients; choose a quiet moment"
+                "etcd's leader hands over {}: requests on their way in that second may fail, and well-made clients repeat them; choose a quiet moment",
+                match changes {
+                    1 => "once".to_owned(),
+                    2 => "twice".to_owned(),
+                    changes => format!("{changes} times"),
+                }
             ),
         )
     })
@@ -127,7 +129,7 @@ fn leadership(scene: &Scene<'_>, rounds: &[Round]) -> Option<Notice> {
 
 fn workloads(scene: &Scene<'_>) -> Option<Notice> {
     let mut named: Vec<String> = Vec::new();
-    for root in scene.rotating() {
+    for root in &scene.roots {
         let purpose = match root.root {
             Root::ServiceAccountKey => Purpose::Present,
             _ => Purpose::Trust,

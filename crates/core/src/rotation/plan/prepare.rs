@@ -80,9 +80,13 @@ fn without_successor<'r>(
     })
 }
 
+/// Whether every key of this root on a host is the new one.
 fn signs_with_new(root: &RootPicture, host: &str) -> bool {
-    root.kept(Purpose::Sign)
-        .any(|place| place.place.host() == Some(host) && place.holds == Holds::New)
+    let mut signing = root
+        .kept(Purpose::Sign)
+        .filter(|place| place.place.host() == Some(host))
+        .peekable();
+    signing.peek().is_some() && signing.all(|place| place.holds == Holds::New)
 }
 
 /// A member that does not lead has the least to do.

@@ -63,7 +63,8 @@ pub enum RestartWorkloads {
 /// What becomes of the old private key when nobody trusts it any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OldKey {
-    /// It is destroyed, on every host, with the backups that hold it.
+    /// It goes from its place on every host. Backups of the rotation's runs hold it until they are
+    /// forgotten.
     #[default]
     Destroyed,
     /// It stays in the runs' backups on its hosts, readable to root alone.

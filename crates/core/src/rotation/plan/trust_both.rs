@@ -113,6 +113,7 @@ pub(super) fn workloads(scene: &Scene<'_>, phase: Phase, roots: &[Root]) -> Opti
                 Phase::TrustBoth => {
                     "workloads read ca.crt at their start, and would notice only at their next connection: they are restarted before anything new is presented to them"
                 }
+                Phase::IssueFromNew => "workloads start again with the new trust",
                 _ => "workloads start again with tokens that the new key signed",
             },
         },

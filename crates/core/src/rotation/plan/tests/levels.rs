@@ -102,7 +102,7 @@ pub(super) fn prefix(script: &Script, turns: usize) -> Script {
     cut
 }
 
-fn steps(script: &Script) -> usize {
+pub(super) fn steps(script: &Script) -> usize {
     script
         .rounds
         .iter()

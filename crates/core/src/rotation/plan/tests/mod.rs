@@ -3,5 +3,6 @@
 mod builder;
 mod levels;
 mod order;
+mod properties;
 mod refusals;
 mod words;
