@@ -15,6 +15,7 @@ mod machine;
 mod measure;
 mod others;
 mod renew;
+mod rotation_proof;
 mod status;
 mod table;
 mod trees;
@@ -74,7 +75,7 @@ struct Benchmark {
     run: fn(&Bench) -> Result<()>,
 }
 
-const BENCHMARKS: [Benchmark; 8] = [
+const BENCHMARKS: [Benchmark; 9] = [
     Benchmark {
         name: "renew-rsa",
         measures: "`renew all` keeping RSA-2048, beside `kubeadm certs renew all`",
@@ -114,6 +115,11 @@ const BENCHMARKS: [Benchmark; 8] = [
         name: "fleet-renew",
         measures: "`renew all` of a cluster of five hosts over SSH, beside `kubeadm certs renew all` and restarts on each by SSH",
         run: fleet_renew::run,
+    },
+    Benchmark {
+        name: "rotation-proof",
+        measures: "planning a rotation of all roots and proving the plan, for 5 to 5,000 nodes",
+        run: rotation_proof::run,
     },
 ];
 

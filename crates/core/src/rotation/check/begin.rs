@@ -103,14 +103,11 @@ fn of_workloads(model: &mut Model, contents: &mut Contents, root: &RootPicture) 
         return;
     }
     let workloads = root.places.iter();
-    let mut held: Vec<Holds> = workloads
+    let held: Vec<Holds> = workloads
         .filter(|it| it.kept_by == Keeper::Workload && it.purpose == Purpose::Trust)
         .map(|it| it.holds.clone())
         .filter(|holds| !matches!(holds, Holds::Unknown { .. } | Holds::Neither { .. }))
         .collect();
-    if held.is_empty() && phase(root).is_some_and(|it| it <= Phase::TrustBoth) {
-        held.push(Holds::Old);
-    }
     for holds in held {
         let id = contents.held(root.root, &holds, true);
         for cell in model.parts(Part::Published) {
@@ -139,7 +136,9 @@ fn kept(model: &mut Model, contents: &mut Contents, root: &RootPicture) {
             continue;
         };
         let presented = link.client_presents.and_then(|it| model.cell(it));
-        let is_new = presented.is_some_and(|cell| contents.is_new(cell.start, root.root));
+        let is_new = presented.is_some_and(|cell| {
+            contents.is_new(cell.start, root.root) && !matches!(cell.reload, Reload::Live { .. })
+        });
         let mut ends = [link.client, link.server].into_iter().flatten();
         let is_settled = ends.any(|end| settled.contains(&end));
         if is_new
@@ -165,11 +164,6 @@ fn tokens(model: &mut Model, contents: &mut Contents, root: &RootPicture, verdic
                     .unwrap_or_default(),
             );
         }
-    }
-    let is_begun = phase(root).is_some_and(|it| it <= Phase::Settle);
-    let old = contents.held(root.root, &Holds::Old, false);
-    if is_begun {
-        out.add(old);
     }
     let presented = root
         .places

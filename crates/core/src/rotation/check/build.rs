@@ -162,8 +162,10 @@ fn link(
         server_trusts = server_trusts.map(|source| merged(model, contents, source));
     }
     let client_presents = id(connection.client_presents);
+    // Who re-reads what it presents makes new connections for it (the front proxy).
     let kept = client_presents
         .and_then(|cell| model.cell(cell))
+        .filter(|cell| !matches!(cell.reload, Reload::Live { .. }))
         .map(|cell| cell.loaded.clone());
     Link {
         id: connection.id.clone(),

@@ -1,9 +1,11 @@
 //! Whether a script that retires an old generation leaves anything of it.
 
-use super::model::Part;
+use super::content::Choices;
+use super::model::{Cell, Part, SERVED, client_trust};
 use super::verdict::LeftBehind;
 use super::walk::Walk;
 use crate::connections::Use;
+use crate::layouts::Reload;
 use crate::rotation::{Action, Holds, Root, Script};
 
 impl Walk {
@@ -15,12 +17,7 @@ impl Walk {
             }
             let mut left: Vec<LeftBehind> = Vec::new();
             for cell in &self.model.cells {
-                // Tokens that people took elsewhere are theirs; what pods trust beyond need does no harm
-                // after they were restarted once.
-                if cell.part == Part::Published
-                    && cell.loaded.iter().all(|it| self.contents.has_new(it, root))
-                    && cell.disk.iter().all(|it| self.contents.is_new(it, root))
-                {
+                if self.is_content(cell, root) {
                     continue;
                 }
                 let mut held = cell.loaded.iter().chain(cell.disk.iter());
@@ -46,6 +43,26 @@ impl Walk {
                 });
             }
             self.verdict.left_behind.extend(left);
+        }
+    }
+
+    /// Whether what a cell still goes by is nothing to be done about.
+    fn is_content(&self, cell: &Cell, root: Root) -> bool {
+        let is_new = |held: &Choices| held.iter().all(|it| self.contents.is_new(it, root));
+        let has_new = |held: &Choices| held.iter().all(|it| self.contents.has_new(it, root));
+        match cell.part {
+            // What pods trust beyond need does no harm after they were restarted once.
+            Part::Published => has_new(&cell.loaded) && is_new(&cell.disk),
+            // Nothing lies anywhere but in memory.
+            Part::Tokens => is_new(&cell.loaded),
+            _ => {
+                let is_asked = client_trust(root).iter().chain(SERVED);
+                let mut is_asked = is_asked.map(|(component, _)| Some(*component));
+                // A port that nobody asks reads its files again within a minute.
+                matches!(cell.reload, Reload::Live { .. })
+                    && is_new(&cell.disk)
+                    && !is_asked.any(|it| it == cell.component)
+            }
         }
     }
 }

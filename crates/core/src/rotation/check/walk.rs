@@ -227,6 +227,10 @@ impl Walk {
         }
         for id in links {
             let presents = self.model.links.get(id).and_then(|it| it.client_presents);
+            let presents = presents.filter(|it| {
+                let cell = self.model.cell(*it);
+                cell.is_some_and(|cell| !matches!(cell.reload, Reload::Live { .. }))
+            });
             let loaded = presents
                 .and_then(|it| self.model.cell(it))
                 .map(|it| it.loaded.clone());
@@ -285,8 +289,8 @@ impl Walk {
 
     fn direction(&mut self, link: LinkId, direction: &Direction) {
         let (Some(presented), Some(by)) = (
-            self.model.cell(direction.presented).cloned(),
-            self.model.cell(direction.trusted_by).cloned(),
+            self.model.cell(direction.presented),
+            self.model.cell(direction.trusted_by),
         ) else {
             return;
         };
@@ -294,9 +298,10 @@ impl Walk {
         if direction.start == Start::Nothing || (is_pods && self.pods_are_down) {
             return;
         }
-        let mut all = presented.loaded.clone();
-        all.add_all(&direction.kept);
-        for one in all.iter() {
+        let kept = direction.kept.iter();
+        let kept = kept.filter(|id| !presented.loaded.contains(*id));
+        let mut failing = None;
+        'all: for one in presented.loaded.iter().chain(kept) {
             for other in by.loaded.iter() {
                 self.verdict.combinations += 1;
                 let (starts, trusts) = (one == presented.start, other == by.start);
@@ -308,11 +313,15 @@ impl Walk {
                     Start::Unknown | Start::Nothing => false,
                 };
                 if !is_excused && self.contents.believed(one, other) == Some(false) {
-                    let is_kept = !presented.loaded.contains(one);
-                    self.fails(link, (&presented, one, is_kept), (&by, other));
-                    return;
+                    failing = Some((one, other));
+                    break 'all;
                 }
             }
+        }
+        if let Some((one, other)) = failing {
+            let (presented, by) = (presented.clone(), by.clone());
+            let is_kept = !presented.loaded.contains(one);
+            self.fails(link, (&presented, one, is_kept), (&by, other));
         }
     }
 
