@@ -17,3 +17,5 @@ mod manifests;
 #[expect(dead_code, reason = "the doctor's tests use more of it")]
 #[path = "../diagnose/pki.rs"]
 mod pki;
+#[cfg(test)]
+mod successors;

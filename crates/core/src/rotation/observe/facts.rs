@@ -5,7 +5,7 @@ use super::loaded::{changed, started};
 use crate::diagnose::Evidence;
 use crate::model::cluster::ClusterObservation;
 use crate::model::{ComponentKind, Inventory};
-use crate::rotation::picture::{HostFacts, Leaders, PlaceState, Purpose};
+use crate::rotation::picture::{Holds, HostFacts, Leaders, PlaceState, Purpose};
 use jiff::{SignedDuration, Timestamp};
 use std::net::IpAddr;
 
@@ -46,7 +46,8 @@ pub(super) fn leaders(evidence: &Evidence<'_>, named: &Leaders) -> Leaders {
 }
 
 /// The hosts whose API server was started after every certificate that is presented was last changed:
-/// no connection is kept there that began with an older one.
+/// no connection is kept there that began with an older one. Where the old generation is believed no more
+/// that was so before, whatever was changed since.
 pub(super) fn settled(evidence: &Evidence<'_>, places: &[PlaceState]) -> Vec<String> {
     let last = places
         .iter()
@@ -66,7 +67,20 @@ pub(super) fn settled(evidence: &Evidence<'_>, places: &[PlaceState]) -> Vec<Str
             started >= last
         })
     };
-    let settled = inventories(evidence).filter(|it| has_api_server(it) && since(it));
+    let is_retired = |inventory: &Inventory| {
+        places.iter().any(|place| {
+            let mut readers = place.readers.iter();
+            place.purpose == Purpose::Trust
+                && place.holds == Holds::New
+                && readers.any(|reader| {
+                    reader.host == inventory.host
+                        && reader.component == ComponentKind::KubeApiserver
+                        && reader.flag == "client-ca-file"
+                })
+        })
+    };
+    let settled =
+        inventories(evidence).filter(|it| has_api_server(it) && (is_retired(it) || since(it)));
     settled.map(|inventory| inventory.host.clone()).collect()
 }
 

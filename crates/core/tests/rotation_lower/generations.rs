@@ -1,0 +1,117 @@
+//! Which generation is which, where a rotation was left in the middle, and what is nobody's generation.
+
+use crate::authority::{Authority, NOW};
+use crate::carry::Reach;
+use crate::field::{Field, shape};
+use kubepki_core::model::ComponentKind::KubeApiserver;
+use kubepki_core::plan::{FileEdit, HostView, Step};
+use kubepki_core::rotation::lower::lower;
+use kubepki_core::rotation::plan::script_for;
+use kubepki_core::rotation::{Holds, Phase, Position, Root, RotationRequest};
+use kubepki_x509::pem;
+
+fn carried(field: &mut Field, request: &RotationRequest, phases: &[Phase]) {
+    for phase in phases {
+        // Workloads show once their trust is published.
+        for _ in 0..2 {
+            let (_, _, picture) = field.seen();
+            let script = script_for(&picture, request, *phase).unwrap();
+            field.carry(&script, usize::MAX, Reach::All);
+        }
+    }
+}
+
+fn kubernetes() -> RotationRequest {
+    RotationRequest::new([Root::KubernetesCa])
+}
+
+#[test]
+fn a_removal_that_was_left_halfway_is_still_told() {
+    let mut field = Field::new(shape(3, 2));
+    let phases = [Phase::Prepare, Phase::TrustBoth, Phase::IssueFromNew];
+    carried(&mut field, &kubernetes(), &phases);
+    let (_, _, before) = field.seen();
+    let new = before.root(Root::KubernetesCa).unwrap().new.clone();
+    assert!(new.is_some());
+    // One host has lost its copy, then all have: who signs is the new one.
+    for hosts in [&["cp1"][..], &["cp1", "cp2", "cp3"]] {
+        for host in hosts {
+            let extra = field.extra.get_mut(*host).unwrap();
+            extra.next.clear();
+        }
+        let (_, _, picture) = field.seen();
+        let root = picture.root(Root::KubernetesCa).unwrap();
+        assert_eq!(root.new, new);
+        assert_eq!(root.old.len(), 1);
+        assert!(matches!(
+            root.position,
+            Position::In {
+                phase: Phase::Settle,
+                ..
+            }
+        ));
+    }
+}
+
+#[test]
+fn an_api_server_is_settled_that_started_after_the_last_certificate() {
+    let mut field = Field::new(shape(2, 1));
+    let phases = [Phase::Prepare, Phase::TrustBoth, Phase::IssueFromNew];
+    carried(&mut field, &kubernetes(), &phases);
+    let settled = |field: &Field| {
+        let (_, _, picture) = field.seen();
+        picture.root(Root::KubernetesCa).unwrap().settled.clone()
+    };
+    assert!(settled(&field).is_empty());
+    let clock = field.clock + 5;
+    let extra = field.extra.get_mut("cp2").unwrap();
+    extra.started.insert(KubeApiserver, clock);
+    assert_eq!(settled(&field), ["cp2"]);
+}
+
+#[test]
+fn what_is_trusted_beside_stays() {
+    let mut field = Field::new(shape(1, 1));
+    carried(&mut field, &kubernetes(), &[Phase::Prepare]);
+    let other = Authority::root("corp users").anchor;
+    let file = field.ca_file(Root::KubernetesCa);
+    for machine in &mut field.world.machines {
+        machine.bundles.get_mut(&file).unwrap().push(other.clone());
+    }
+    let (_, _, picture) = field.seen();
+    let root = picture.root(Root::KubernetesCa).unwrap();
+    assert_eq!(root.old.len(), 1);
+    assert!(root.places.iter().all(|place| place.holds
+        != Holds::Unknown {
+            reason: String::new()
+        }));
+    let script = script_for(&picture, &kubernetes(), Phase::TrustBoth).unwrap();
+    let evidence = field.evidence();
+    let cluster = field.observation(&evidence);
+    let hosts: Vec<HostView<'_>> = evidence
+        .iter()
+        .map(|host| HostView {
+            name: &host.inventory.host,
+            inventory: &host.inventory,
+        })
+        .collect();
+    let request = kubernetes();
+    let plan = lower(&script, &picture, &hosts, Some(&cluster), &request, NOW).unwrap();
+    let steps = plan.stages.iter().flat_map(|stage| &stage.steps);
+    let plans = steps.filter_map(|step| match step {
+        Step::Carry { plan, .. } => Some(plan),
+        _ => None,
+    });
+    let mut written = 0;
+    for edit in plans.flat_map(|plan| &plan.file_edits) {
+        if let FileEdit::Bundle { path, pem, .. } = edit
+            && *path == file
+        {
+            let certificates = pem::certificates(pem.as_bytes()).unwrap();
+            assert_eq!(certificates.len(), 3);
+            assert_eq!(certificates[2], other);
+            written += 1;
+        }
+    }
+    assert_eq!(written, 2);
+}
