@@ -20,19 +20,13 @@ use std::path::Path;
 /// Renews certificates of the host.
 pub fn run(context: &Context, args: &RenewArgs) -> Result<ExitCode, CliError> {
     let outside = Outside::new(context);
-    let carry = Carry {
-        outside: &outside,
-        ca_dir: &args.ca_dir,
-        backup: &args.backup,
-        identity: None,
-        confirmed: false,
-    };
-    if args.plan_out.is_some() {
+    let carry = Carry::new(&outside, &args.ca_dir, &args.backup);
+    let inventory = if args.plan_out.is_some() {
         run::refuse_interrupted(&carry)?;
+        wiring::inventory(context, outside.host(), &args.ca_dir)?
     } else {
-        run::settle_interrupted(context, &carry)?;
-    }
-    let inventory = wiring::inventory(context, outside.host(), &args.ca_dir)?;
+        run::settled_inventory(context, &carry)?
+    };
     if inventory.entries.is_empty() {
         return Err(wiring::nothing_found());
     }
@@ -79,15 +73,8 @@ pub fn apply(context: &Context, args: &ApplyArgs) -> Result<ExitCode, CliError> 
             })
     })?;
     let outside = Outside::new(context);
-    let carry = Carry {
-        outside: &outside,
-        ca_dir: &args.ca_dir,
-        backup: &args.backup,
-        identity: None,
-        confirmed: false,
-    };
-    run::settle_interrupted(context, &carry)?;
-    let inventory = wiring::inventory(context, outside.host(), &args.ca_dir)?;
+    let carry = Carry::new(&outside, &args.ca_dir, &args.backup);
+    let inventory = run::settled_inventory(context, &carry)?;
     if plan.is_empty() {
         context.note("the plan is empty");
         return Ok(ExitCode::Fine);

@@ -31,6 +31,25 @@ pub struct Carry<'a> {
     pub confirmed: bool,
 }
 
+impl<'a> Carry<'a> {
+    /// For a plan that is shown first and opens no encrypted backup.
+    pub fn new(outside: &'a Outside, ca_dir: &'a Path, backup: &'a BackupChoice) -> Self {
+        Self {
+            outside,
+            ca_dir,
+            backup,
+            identity: None,
+            confirmed: false,
+        }
+    }
+}
+
+/// What is on the host, once what was interrupted there has been settled.
+pub fn settled_inventory(context: &Context, carry: &Carry<'_>) -> Result<Inventory, CliError> {
+    settle_interrupted(context, carry)?;
+    wiring::inventory(context, carry.outside.host(), carry.ca_dir)
+}
+
 /// Carries out a confirmed plan and shows what came of it.
 pub fn carry_out(
     context: &Context,

@@ -4,7 +4,7 @@ pub mod cluster;
 
 use crate::args::StatusArgs;
 use crate::commands::cluster::{Seen, look};
-use crate::commands::unfinished::{InterruptedRun, Unfinished};
+use crate::commands::unfinished::{InterruptedRun, Unfinished, halted, halted_in_words};
 use crate::commands::wiring;
 use crate::context::Context;
 use crate::error::CliError;
@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use kubepki_core::assess::{
     AuthorityRow, CertificateRow, ClusterStatus, Status, Thresholds, assess, assess_cluster,
 };
-use kubepki_core::model::{Finding, Severity};
+use kubepki_core::model::{ComponentKind, Finding, Severity};
 use serde::Serialize;
 use std::io::Write;
 
@@ -35,19 +35,27 @@ pub fn run(context: &Context, args: &StatusArgs) -> Result<ExitCode, CliError> {
     let observed = seen.cluster();
     let of_cluster = observed.map(|cluster| assess_cluster(cluster, context.now(), thresholds));
     let unfinished = Unfinished::find(host);
+    let halted = halted(host);
     match context.structured() {
         Some(structured) => context.emit(
             structured,
             &Document {
                 status: &status,
                 interrupted_run: unfinished.as_ref().and_then(Unfinished::interrupted),
+                halted_components: &halted,
                 cluster: of_cluster,
             },
         )?,
         None => show(context, &status, of_cluster)?,
     }
+    let stopped = halted_in_words(&halted);
+    if let Some(stopped) = &stopped {
+        context.note(stopped);
+    }
     if let Some(unfinished) = unfinished {
         context.note(unfinished);
+    } else if stopped.is_some() {
+        // That comes first.
     } else if context.structured().is_none() {
         advise(context, &status);
     }
@@ -69,6 +77,8 @@ struct Document<'a> {
     interrupted_run: Option<&'a InterruptedRun>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<ClusterStatus<'a>>,
+    #[serde(skip_serializing_if = "<[ComponentKind]>::is_empty")]
+    halted_components: &'a [ComponentKind],
 }
 
 /// What to do about certificates that are or will soon be past their end.

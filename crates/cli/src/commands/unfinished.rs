@@ -1,8 +1,10 @@
-//! Runs that are not over: one that goes on, or one that was interrupted.
+//! Runs that are not over: one that goes on, or one that was interrupted; and what one left stopped.
 
 use jiff::Timestamp;
+use kubepki_core::model::ComponentKind;
 use kubepki_engine::apply::{self, Stage};
 use kubepki_engine::ports::HostRead;
+use kubepki_engine::take_up;
 use serde::Serialize;
 use std::fmt;
 
@@ -58,6 +60,24 @@ impl Unfinished {
             Self::GoingOn(_) | Self::Unreadable(_) => None,
         }
     }
+}
+
+/// Components of this host that a run stopped and that were not started since. What cannot be read
+/// says so where something is to be changed.
+pub fn halted(host: &dyn HostRead) -> Vec<ComponentKind> {
+    let halted = take_up::halted(host).unwrap_or_default();
+    halted.into_iter().map(|it| it.component).collect()
+}
+
+/// What is stopped and waits to be started, if anything is.
+pub fn halted_in_words(halted: &[ComponentKind]) -> Option<String> {
+    let names: Vec<String> = halted.iter().map(ToString::to_string).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "stopped by a run that did not end, and not started since: {}; `kubepki rescue` starts them",
+            names.join(", ")
+        )
+    })
 }
 
 fn stage(stage: Stage) -> &'static str {

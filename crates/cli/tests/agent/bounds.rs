@@ -2,6 +2,7 @@
 
 use crate::client::{Agent, renewal};
 use crate::support::Tree;
+use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::{ComponentKind, Holder, KubeconfigUser, RunsAs};
 use kubepki_core::plan::{
     BasisFile, ComponentAction, Origin, Plan, Restoration, Signer, TakeUp, TrustUpdate,
@@ -352,4 +353,51 @@ fn another_folder_for_certificates_is_no_way_to_other_files() {
         let code = outcome.unwrap_err().code;
         assert!([REFUSED, "usage"].contains(&code.as_str()), "{code}");
     }
+}
+
+#[test]
+fn a_declared_layout_is_no_way_to_other_files() {
+    let tree = host();
+    let mut agent = Agent::on(&tree);
+    let layout = "\
+apiVersion: kubepki.dev/v1alpha1
+kind: Layout
+authorities:
+- {name: house, subject: {commonName: kubernetes}, certificate: ca.crt, key: ca.key}
+certificates:
+- {name: web, signer: house, subject: {commonName: web}, usages: [serverAuth], certificate: other.pem, key: /etc/ssl/private/web.key}
+- {name: login, signer: house, subject: {commonName: x}, usages: [clientAuth], certificate: /root/.ssh/new.pem, key: /root/.ssh/new-key.pem}
+kubeconfigs:
+- {name: other, signer: house, subject: {commonName: x}, file: /etc/kubernetes/other.conf, server: \"https://127.0.0.1:6443\"}
+";
+    let layout = DeclaredLayout::from_yaml(layout).unwrap();
+    agent.session.declare(&layout).unwrap();
+    let look = agent.look();
+    assert!(look.inventory.declared.is_some());
+    let plan = renewal(&look, &tree, &["apiserver"]);
+    let before = tree.snapshot();
+    for (certificate, key) in [
+        (
+            "/etc/kubernetes/pki/other.pem",
+            "/etc/kubernetes/pki/apiserver.key",
+        ),
+        (
+            "/etc/kubernetes/pki/apiserver.crt",
+            "/etc/ssl/private/web.key",
+        ),
+        ("/root/.ssh/new.pem", "/root/.ssh/new-key.pem"),
+    ] {
+        let mut edited = plan.clone();
+        to(&mut edited, certificate, key);
+        let error = agent.carry(&edited.with_id()).unwrap_err();
+        assert_eq!(error.code, REFUSED, "{certificate}: {error}");
+    }
+    let mut edited = plan.clone();
+    edited.issuances[0].point_kubeconfig = Some(KubeconfigUser {
+        path: "/etc/kubernetes/other.conf".into(),
+        user: "x".to_owned(),
+    });
+    let error = agent.carry(&edited.with_id()).unwrap_err();
+    assert_eq!(error.code, REFUSED, "{error}");
+    tree.assert_unchanged(&before);
 }

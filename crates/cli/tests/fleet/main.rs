@@ -14,6 +14,7 @@ mod support;
 mod cluster;
 mod doctor;
 mod fan_out;
+mod readme;
 mod renew;
 mod rescue;
 mod schemas;

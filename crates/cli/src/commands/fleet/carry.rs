@@ -14,7 +14,7 @@ use crate::output::{self, BAD, Cell, Column, DIM, GOOD, HEADING, NAME, Table, WA
 use kubepki_core::plan::ClusterPlan;
 use kubepki_fleet::campaign::{
     Campaign, CampaignOptions, CampaignOutcome, CampaignProgress, HostFacts, HostOutcome,
-    HostState, KnownCertificates, Patience, Sessions, settle,
+    HostState, KnownCertificates, Patience, Sessions, Settlement, settle,
 };
 use kubepki_fleet::local::RUNS;
 use kubepki_fleet::session::{InterruptedRun, SessionError};
@@ -81,39 +81,14 @@ impl<'a> Undertaking<'a> {
         Ok(looked)
     }
 
-    /// Finishes interrupted runs or takes them back, after saying so and asking.
+    /// Finishes interrupted runs or takes them back, after saying so and asking; one that cannot be is
+    /// an error.
     pub fn settle(
         &self,
         context: &Context,
         runs: &[(String, InterruptedRun)],
     ) -> Result<(), CliError> {
-        for (host, run) in runs {
-            let way = if run.goes_forward {
-                "finished"
-            } else {
-                "taken back"
-            };
-            context.note(format_args!(
-                "{NAME}{host}{NAME:#}: run {} (`{}`, begun {}) was interrupted while {}; it can be {way}",
-                run.id, run.verb, run.started_at, run.stage
-            ));
-        }
-        if !context.confirm("Settle what was interrupted first?")? {
-            return Err(CliError::new(
-                "interrupted-run",
-                "interrupted runs must be settled before anything else is changed",
-            )
-            .hint(SETTLE));
-        }
-        let voices = Voices::new(context, runs.iter().map(|(host, _)| host.as_str()));
-        let settled = settle(
-            self.sessions,
-            runs,
-            self.ca_dir,
-            self.hosts.max_parallel,
-            &voices,
-        );
-        for settlement in settled {
+        for settlement in self.try_to_settle(context, runs)? {
             let report = settlement
                 .result
                 .map_err(|error| session_error(&settlement.host, &error))?;
@@ -133,6 +108,40 @@ impl<'a> Undertaking<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The same, and says what came of each.
+    pub fn try_to_settle(
+        &self,
+        context: &Context,
+        runs: &[(String, InterruptedRun)],
+    ) -> Result<Vec<Settlement>, CliError> {
+        for (host, run) in runs {
+            let way = if run.goes_forward {
+                "finished"
+            } else {
+                "taken back"
+            };
+            context.note(format_args!(
+                "{NAME}{host}{NAME:#}: run {} (`{}`, begun {}) was interrupted while {}; it can be {way}",
+                run.id, run.verb, run.started_at, run.stage
+            ));
+        }
+        if !context.confirm("Settle what was interrupted first?")? {
+            return Err(CliError::new(
+                "interrupted-run",
+                "interrupted runs must be settled before anything else is changed",
+            )
+            .hint(SETTLE));
+        }
+        let voices = Voices::new(context, runs.iter().map(|(host, _)| host.as_str()));
+        Ok(settle(
+            self.sessions,
+            runs,
+            self.ca_dir,
+            self.hosts.max_parallel,
+            &voices,
+        ))
     }
 
     /// Shows a plan, asks, carries it out and tells.
@@ -336,15 +345,8 @@ pub fn tell(
         }
         return Ok(in_full(plan));
     }
-    let (code, reason) = match &outcome.stopped {
-        Some(stopped) => (
-            stopped.code,
-            format!("stopped in stage {}: {}", stopped.stage, stopped.reason),
-        ),
-        None => ("not-done", "not everything was done".to_owned()),
-    };
     let count = |state| outcome.in_state(state).count();
-    let mut error = CliError::new(code, reason).detail(
+    let mut error = not_done(outcome).detail(
         "hosts",
         format!(
             "{} done, {} partly, {} failed, {} not begun",
@@ -359,7 +361,29 @@ pub fn tell(
             error = error.detail("evidence", format_args!("{}: {label}: {value}", host.host));
         }
     }
-    Err(error.hint(outcome.how_to_go_on().join("; ")))
+    Err(error)
+}
+
+/// The error of a campaign that came to no end: where it stopped, and how to go on.
+pub fn not_done(outcome: &CampaignOutcome) -> CliError {
+    let (code, reason) = match &outcome.stopped {
+        Some(stopped) => (
+            stopped.code,
+            format!("stopped in stage {}: {}", stopped.stage, stopped.reason),
+        ),
+        None => ("not-done", "not everything was done".to_owned()),
+    };
+    CliError::new(code, reason).hint(outcome.how_to_go_on().join("; "))
+}
+
+/// How far a host came, in a word.
+pub fn state_of(host: &HostOutcome) -> (anstyle::Style, &'static str) {
+    match host.state {
+        HostState::Done => (GOOD, "done"),
+        HostState::Partly => (WARN, "partly done"),
+        HostState::Failed => (BAD, "FAILED"),
+        HostState::NotBegun => (DIM, "not begun"),
+    }
 }
 
 /// Not everything that was asked for could be planned: that is told by the exit code as well.
@@ -404,12 +428,7 @@ fn show(context: &Context, plan: &ClusterPlan, outcome: &CampaignOutcome) -> Res
 }
 
 fn row(host: &HostOutcome) -> Vec<Cell> {
-    let (style, word) = match host.state {
-        HostState::Done => (GOOD, "done"),
-        HostState::Partly => (WARN, "partly done"),
-        HostState::Failed => (BAD, "FAILED"),
-        HostState::NotBegun => (DIM, "not begun"),
-    };
+    let (style, word) = state_of(host);
     let files: usize = host.runs.iter().map(|run| run.written.len()).sum();
     let runs: Vec<&str> = host
         .runs

@@ -5,6 +5,7 @@ use super::clocks::TOLERATED;
 use super::document::SelectedHosts;
 use super::looking::Seen;
 use crate::commands::status::{authority_words, expires, left, minute, state, words};
+use crate::commands::unfinished;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{
@@ -348,15 +349,9 @@ impl Remarks {
 
     /// What was stopped on a host and waits to be started.
     pub fn of_halted(&mut self, host: &str, seen: &Seen) {
-        if seen.look.halted.is_empty() {
-            return;
+        if let Some(message) = unfinished::halted_in_words(&seen.look.halted) {
+            self.say(Severity::Warning, &message, host.to_owned());
         }
-        let halted: Vec<String> = seen.look.halted.iter().map(ToString::to_string).collect();
-        let message = format!(
-            "stopped by a run that did not end, and not started since: {}; `kubepki rescue` starts them",
-            halted.join(", ")
-        );
-        self.say(Severity::Warning, &message, host.to_owned());
     }
 
     /// A host that gave no answer.

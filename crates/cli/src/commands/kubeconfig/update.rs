@@ -3,7 +3,7 @@
 use super::list::{Users, item, print};
 use crate::args::KubeconfigUpdateArgs;
 use crate::commands::run::{self, Carry};
-use crate::commands::wiring::{self, Outside, Talk};
+use crate::commands::wiring::{Outside, Talk};
 use crate::context::Context;
 use crate::error::{API_VERSION, CliError};
 use crate::exit_code::ExitCode;
@@ -35,15 +35,8 @@ struct Updated {
 /// Shows the copies, asks, and brings them up to date.
 pub fn run(context: &Context, args: &KubeconfigUpdateArgs) -> Result<ExitCode, CliError> {
     let outside = Outside::new(context);
-    let carry = Carry {
-        outside: &outside,
-        ca_dir: &args.ca_dir,
-        backup: &args.backup,
-        identity: None,
-        confirmed: false,
-    };
-    run::settle_interrupted(context, &carry)?;
-    let inventory = wiring::inventory(context, outside.host(), &args.ca_dir)?;
+    let carry = Carry::new(&outside, &args.ca_dir, &args.backup);
+    let inventory = run::settled_inventory(context, &carry)?;
     let copies = selected(context, args, &inventory)?;
     if copies.is_empty() {
         context.note("no copy of admin.conf is out of date");

@@ -2,6 +2,7 @@
 
 use super::api::ApiTrouble;
 use super::show;
+use crate::commands::fleet::carry::{not_done, state_of};
 use crate::context::Context;
 use crate::error::{API_VERSION, CliError};
 use crate::exit_code::ExitCode;
@@ -9,7 +10,7 @@ use crate::output::{BAD, GOOD, WARN, printable};
 use kubepki_core::model::cluster::Node;
 use kubepki_core::plan::{ClusterPlan, Notice};
 use kubepki_core::rescue::{Rescue, Situation, Standing};
-use kubepki_fleet::campaign::{CampaignOutcome, HostState};
+use kubepki_fleet::campaign::CampaignOutcome;
 use serde::Serialize;
 use std::io::Write;
 
@@ -167,25 +168,20 @@ fn hosts(context: &Context, outcome: &CampaignOutcome) -> Result<(), CliError> {
     let mut stdout = context.stdout();
     writeln!(stdout)?;
     for host in &outcome.hosts {
-        let (style, word) = match host.state {
-            HostState::Done => (GOOD, "done"),
-            HostState::Partly => (WARN, "partly"),
-            HostState::Failed => (BAD, "FAILED"),
-            HostState::NotBegun => (WARN, "not begun"),
-        };
+        let (style, word) = state_of(host);
         let files: usize = host.runs.iter().map(|run| run.written.len()).sum();
         writeln!(
             stdout,
-            "{style}{word:9}{style:#} {}: {} of {} steps, {files} files",
+            "{style}{word:11}{style:#} {}: {} of {} steps, {files} files",
             printable(&host.host),
             host.steps_done,
             host.steps
         )?;
         for failed in host.runs.iter().flat_map(|run| &run.failed) {
-            writeln!(stdout, "          {}", printable(failed))?;
+            writeln!(stdout, "            {}", printable(failed))?;
         }
         if let Some(error) = &host.error {
-            writeln!(stdout, "          {}", printable(&error.to_string()))?;
+            writeln!(stdout, "            {}", printable(&error.to_string()))?;
         }
     }
     writeln!(stdout)?;
@@ -210,14 +206,7 @@ fn ending(context: &Context, account: &Account<'_>) -> Result<ExitCode, CliError
         return Err(not_all(account));
     };
     if !outcome.is_done() {
-        let (code, reason) = match &outcome.stopped {
-            Some(stopped) => (
-                stopped.code,
-                format!("stopped in stage {}: {}", stopped.stage, stopped.reason),
-            ),
-            None => ("not-done", "not everything was done".to_owned()),
-        };
-        return Err(CliError::new(code, reason).hint(outcome.how_to_go_on().join("; ")));
+        return Err(not_done(outcome));
     }
     context.note("the old files are in /var/lib/kubepki/backups of each host; `kubepki undo` brings them back");
     if !account.left().is_empty()
