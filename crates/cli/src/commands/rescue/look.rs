@@ -2,9 +2,8 @@
 //! every control plane is asked about itself, never a load balancer.
 
 use crate::args::RescueArgs;
-use crate::commands::fleet::carry::interrupted;
-use crate::commands::fleet::document::SelectedHosts;
-use crate::commands::fleet::{Looked, Voices, look_at_all, session_error};
+use crate::commands::fleet::carry::{Undertaking, interrupted};
+use crate::commands::fleet::{Looked, look_at_all, session_error};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::NAME;
@@ -12,7 +11,6 @@ use kubepki_core::diagnose::HostEvidence;
 use kubepki_core::model::cluster::Node;
 use kubepki_core::model::{ComponentKind, Gap};
 use kubepki_core::rescue::{Health, HostState, RescueEvidence};
-use kubepki_fleet::campaign::{Sessions, settle};
 use kubepki_fleet::parallel::{Limits, as_they_come};
 use kubepki_fleet::session::{ApiAnswer, ApiQuestion, LookRequest, SessionError};
 use std::ops::ControlFlow;
@@ -20,8 +18,7 @@ use std::ops::ControlFlow;
 /// Who looks, at whom, and how.
 pub struct Looker<'a> {
     pub context: &'a Context,
-    pub hosts: &'a SelectedHosts,
-    pub sessions: &'a Sessions<'a>,
+    pub undertaking: &'a Undertaking<'a>,
     pub args: &'a RescueArgs,
 }
 
@@ -69,44 +66,21 @@ impl Sight {
 impl Looker<'_> {
     /// Looks at every host, after what was interrupted on any of them has been settled.
     pub fn look_at_settled(&self) -> Result<Sight, CliError> {
-        let looked = self.look_at_hosts()?;
+        let mut looked = self.look_at_hosts()?;
         let runs = interrupted(&looked);
-        if runs.is_empty() {
-            return self.judged(looked);
-        }
-        for (host, run) in &runs {
-            self.context.note(format_args!(
-                "{NAME}{host}{NAME:#}: run {} (`{}`, begun {}) was interrupted while {}",
-                run.id, run.verb, run.started_at, run.stage
-            ));
-        }
-        if !self
-            .context
-            .confirm("Finish or take back what was interrupted first?")?
-        {
-            return Err(CliError::new(
-                "interrupted-run",
-                "interrupted runs must be settled before anything else is changed",
-            ));
-        }
-        let voices = Voices::new(self.context, runs.iter().map(|(host, _)| host.as_str()));
-        let settled = settle(
-            self.sessions,
-            &runs,
-            &self.args.ca_dir,
-            self.hosts.max_parallel,
-            &voices,
-        );
-        // What could not be settled because others are down is tried again when its turn comes.
-        for settlement in settled {
-            if let Err(error) = settlement.result {
-                self.context.note(format_args!(
-                    "{NAME}{}{NAME:#}: not settled yet: {error}",
-                    settlement.host
-                ));
+        if !runs.is_empty() {
+            // What could not be settled because others are down is tried again when its turn comes.
+            for settlement in self.undertaking.try_to_settle(self.context, &runs)? {
+                if let Err(error) = settlement.result {
+                    self.context.note(format_args!(
+                        "{NAME}{}{NAME:#}: not settled yet: {error}",
+                        settlement.host
+                    ));
+                }
             }
+            looked = self.look_at_hosts()?;
         }
-        self.look()
+        self.judged(looked)
     }
 
     /// Looks at every host.
@@ -122,7 +96,12 @@ impl Looker<'_> {
             examine: true,
             timeout_seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
         };
-        look_at_all(self.context, self.hosts, self.sessions, &request)
+        look_at_all(
+            self.context,
+            self.undertaking.hosts,
+            self.undertaking.sessions,
+            &request,
+        )
     }
 
     fn judged(&self, looked: Vec<Looked>) -> Result<Sight, CliError> {
@@ -186,10 +165,12 @@ impl Looker<'_> {
         }
         as_they_come(
             &questions,
-            Limits::at_most(self.hosts.max_parallel),
+            Limits::at_most(self.undertaking.hosts.max_parallel),
             |(index, question)| {
                 let name = names.get(*index).map_or("", String::as_str);
-                self.sessions.with(name, |session| session.ask(question))
+                self.undertaking
+                    .sessions
+                    .with(name, |session| session.ask(question))
             },
             |asked, answer| {
                 let health = match answer {
@@ -220,6 +201,7 @@ impl Looker<'_> {
             .filter(|state| state.api_server.as_ref().is_some_and(|it| it.ok));
         good.map(|state| state.name.as_str()).find_map(|host| {
             let answer = self
+                .undertaking
                 .sessions
                 .with(host, |session| session.ask(&ApiQuestion::Nodes));
             match answer {

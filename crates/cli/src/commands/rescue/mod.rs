@@ -38,8 +38,7 @@ pub fn run(context: &Context, args: &RescueArgs) -> Result<ExitCode, CliError> {
     let undertaking = Undertaking::new(&hosts, &sessions, &args.ca_dir, &args.backup);
     let looker = look::Looker {
         context,
-        hosts: &hosts,
-        sessions: &sessions,
+        undertaking: &undertaking,
         args,
     };
     let sight = looker.look_at_settled()?;
