@@ -18,7 +18,13 @@ pub(super) const TRAILER: u64 = 32;
 const SECTOR: u64 = 512;
 
 pub(super) fn save(member: &dyn EtcdMember, path: &Path) -> Result<SavedSnapshot, EtcdError> {
-    let written = write(member, path).and_then(|()| examined(path));
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| failed(path, &error))?;
+    let written = write(member, file, path).and_then(|()| examined(path));
     if written.is_err() {
         // Half a snapshot would be taken for a whole one.
         let _ = fs_err::remove_file(path);
@@ -26,14 +32,8 @@ pub(super) fn save(member: &dyn EtcdMember, path: &Path) -> Result<SavedSnapshot
     written
 }
 
-fn write(member: &dyn EtcdMember, path: &Path) -> Result<(), EtcdError> {
+fn write(member: &dyn EtcdMember, file: File, path: &Path) -> Result<(), EtcdError> {
     let failed = |error: std::io::Error| failed(path, &error);
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
     let mut file = BufWriter::with_capacity(1 << 20, file);
     member.snapshot(&mut |piece| file.write_all(piece).map_err(|error| error.to_string()))?;
     let file = file
