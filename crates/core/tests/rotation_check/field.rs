@@ -6,9 +6,7 @@ use crate::world::{Shape, World};
 use jiff::{SignedDuration, Timestamp};
 use kubepki_core::connections::{Graph, Material, Place, derive};
 use kubepki_core::diagnose::{Evidence, HostEvidence};
-use kubepki_core::model::ComponentKind::{
-    self, Etcd, KubeApiserver, KubeControllerManager, KubeScheduler,
-};
+use kubepki_core::model::ComponentKind::{self, Etcd, KubeApiserver, KubeControllerManager};
 use kubepki_core::model::cluster::{BundlePurpose, ClusterObservation, TokenSecret};
 use kubepki_core::model::live::FileTime;
 use kubepki_core::model::{
@@ -128,14 +126,6 @@ impl Field {
             Root::EtcdCa => self.world.etcd_ca(),
             Root::FrontProxyCa => self.world.front_proxy_ca(),
             _ => self.world.cluster_ca(),
-        }
-    }
-
-    /// A place of a host.
-    pub fn file(&self, host: &str, file: &str) -> Place {
-        Place::File {
-            host: host.to_owned(),
-            path: self.world.path(file),
         }
     }
 
@@ -383,10 +373,6 @@ impl Field {
             .filter(|it| it.argv.contains_key(&kind))
             .map(|it| it.name.clone())
             .collect()
-    }
-
-    pub fn control_planes(&self) -> Vec<String> {
-        self.with(KubeScheduler)
     }
 }
 

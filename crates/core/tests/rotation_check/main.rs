@@ -14,6 +14,10 @@ mod machine;
 #[cfg(test)]
 mod measured;
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod planned;
 #[cfg(test)]
 #[path = "../connections/world.rs"]
