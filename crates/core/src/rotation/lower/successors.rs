@@ -163,11 +163,7 @@ pub(super) fn install(
             let is_split = scene
                 .touched
                 .contains(&(draft.host.to_owned(), alone.clone()))
-                || draft
-                    .inventory
-                    .files
-                    .get(&alone)
-                    .is_some_and(Option::is_some);
+                || lies_on(draft.inventory, &alone);
             if is_split {
                 draft.bundle(alone, new.clone(), Some(pair.certificate.to_owned()));
             }
@@ -208,11 +204,7 @@ pub(super) fn remove(
     beside.sort();
     beside.dedup();
     for path in beside {
-        let is_there = draft
-            .inventory
-            .files
-            .get(&path)
-            .is_some_and(Option::is_some);
+        let is_there = lies_on(draft.inventory, &path);
         let is_made = scene
             .touched
             .contains(&(draft.host.to_owned(), path.clone()));
