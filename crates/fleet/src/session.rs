@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::cluster::{ClusterObservation, Node};
 use kubepki_core::model::{ComponentKind, Inventory, LiveObservation};
-use kubepki_core::plan::{EtcdAct, Issuance, Plan, RotationMark};
+use kubepki_core::plan::{EtcdAct, Issuance, Plan};
+pub use kubepki_core::rotation::RotationRun;
 use kubepki_core::rotation::{ApiChange, FreshTrust, Leaders, Proof, StaleWorkload};
 use kubepki_engine::ports::Progress;
 use serde::{Deserialize, Serialize};
@@ -61,24 +62,6 @@ pub struct Look {
     /// Finished runs of rotations that were not taken back since, the newest first: what `back` undoes.
     #[serde(default)]
     pub rotation_runs: Vec<RotationRun>,
-}
-
-/// A finished run that was part of a rotation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RotationRun {
-    /// The run.
-    pub id: String,
-    /// When it was begun.
-    pub started_at: Timestamp,
-    /// Rotation, phase and round.
-    pub mark: RotationMark,
-    /// The archive with the old files; `None` when nothing was written or no backup made.
-    pub archive: Option<PathBuf>,
-    /// The paths that it wrote.
-    pub written: Vec<PathBuf>,
-    /// The components that took it up, to be restarted when it is taken back.
-    pub components: Vec<ComponentKind>,
 }
 
 /// A run that was begun on a host and not finished.
