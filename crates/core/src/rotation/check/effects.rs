@@ -34,10 +34,10 @@ impl Walk {
                     }
                     self.installed(*root, &turn.host);
                 }
-                Action::SplitSigner | Action::JoinSigner => {
-                    if was_split != self.signing.is_split(&turn.host) {
-                        self.installed(Root::KubernetesCa, &turn.host);
-                    }
+                Action::SplitSigner | Action::JoinSigner
+                    if was_split != self.signing.is_split(&turn.host) =>
+                {
+                    self.installed(Root::KubernetesCa, &turn.host);
                 }
                 Action::RestartWorkloads { root } => self.workloads(*root),
                 Action::AddTokenSecrets => self.second_tokens(),
