@@ -34,12 +34,10 @@ impl Campaign<'_> {
                 self.idempotent(host, |session, progress| session.halt(components, progress))
             }
             Step::ChangeApi { host, changes } => {
-                let done = self.idempotent(host, |session, progress| {
-                    session.change_api(changes, progress)
-                })?;
-                done.iter()
-                    .for_each(|words| self.progress.host(host, words));
-                Ok(())
+                // Each is said as it is done.
+                self.idempotent(host, |session, progress| {
+                    session.change_api(changes, progress).map(drop)
+                })
             }
             Step::Etcd { host, act } => {
                 let done =
