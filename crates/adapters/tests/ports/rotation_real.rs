@@ -208,7 +208,7 @@ fn what_a_real_controller_manager_publishes_is_awaited() {
             && maps.matches("kube-root-ca.crt").count() == namespaces
             && secrets.matches("default-token").count() == namespaces
     });
-    assert_eq!(found(&old, &new).0, true);
+    assert!(found(&old, &new).0);
     let (ok, words) = found(&new, &[]);
     assert!(!ok && words.contains("kube-root-ca.crt lacks"), "{words}");
 
@@ -235,8 +235,6 @@ fn webhooks(bundle: &str) -> String {
              clientConfig: {{caBundle: {bundle}, url: 'https://127.0.0.1:1/'}}}}\n"
         )
     };
-    let foreign = STANDARD.encode("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    let _ = foreign;
     format!(
         "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\n\
          metadata: {{name: policy}}\nwebhooks:\n{}{}---\n\
