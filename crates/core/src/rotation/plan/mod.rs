@@ -69,12 +69,17 @@ pub fn whole(picture: &Picture, request: &RotationRequest) -> Result<Script, Ref
     let mut now = picture.clone();
     now.gaps.clear();
     let mut is_proved = false;
+    let mut is_first = true;
     for phase in Phase::ALL {
         let next = Script {
             rounds: rounds(&now, request, phase, is_proved)?,
             notices: Vec::new(),
         };
-        is_proved = !next.rounds.is_empty();
+        // Of a phase that somebody else began only the rest is planned, which may prove nothing of what
+        // was done before.
+        let is_rest = is_first && phase != Phase::Prepare;
+        is_proved = !next.rounds.is_empty() && !is_rest;
+        is_first &= next.rounds.is_empty();
         now = picture_after(&now, &next);
         all.extend(next.rounds);
     }
