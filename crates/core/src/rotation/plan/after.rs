@@ -9,14 +9,15 @@ use crate::model::ComponentKind::{
 };
 use crate::model::ObjectReference;
 use crate::rotation::picture::{
-    Generation, Holds, Keeper, Picture, PlaceState, Purpose, RootPicture,
+    Generation, Holds, Keeper, Leaders, Picture, PlaceState, Purpose, RootPicture,
 };
 use crate::rotation::{Action, Await, Root, Script, successor};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// The picture after everything in the script is done.
 pub fn picture_after(picture: &Picture, script: &Script) -> Picture {
-    let mut after = picture.clone();
+    let mut after = After::of(picture);
     for round in &script.rounds {
         for turn in &round.turns {
             for action in &turn.actions {
@@ -27,18 +28,56 @@ pub fn picture_after(picture: &Picture, script: &Script) -> Picture {
             after.awaited(awaited);
         }
     }
-    for root in &mut after.roots {
+    let mut picture = Picture {
+        observed_at: picture.observed_at,
+        roots: after.roots.into_iter().map(|it| it.root).collect(),
+        hosts: picture.hosts.clone(),
+        leaders: after.leaders,
+        gaps: picture.gaps.clone(),
+    };
+    for root in &mut picture.roots {
         come_to_rest(root);
     }
-    position::place(&mut after);
-    after
+    position::place(&mut picture);
+    picture
 }
 
-impl Picture {
+/// What a script changes of a picture.
+struct After {
+    roots: Vec<Indexed>,
+    leaders: Leaders,
+}
+
+/// A root whose places are found by their host: there are many of both.
+struct Indexed {
+    root: RootPicture,
+    /// Places of the API have no host.
+    at: BTreeMap<Option<String>, Vec<usize>>,
+}
+
+impl After {
+    fn of(picture: &Picture) -> Self {
+        let index = |root: &RootPicture| {
+            let mut at: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
+            for (number, place) in root.places.iter().enumerate() {
+                let host = place.place.host().map(ToOwned::to_owned);
+                at.entry(host).or_default().push(number);
+            }
+            Indexed {
+                root: root.clone(),
+                at,
+            }
+        };
+        Self {
+            roots: picture.roots.iter().map(index).collect(),
+            leaders: picture.leaders.clone(),
+        }
+    }
+
     fn act(&mut self, host: &str, action: &Action) {
         match action {
             Action::MakeSuccessor { root } | Action::ReceiveSuccessor { root, .. } => {
-                self.with(*root, |it| it.get_successor(host));
+                self.with(*root, |it| it.root.get_successor(host));
             }
             Action::WriteTrust { root, place, holds } => {
                 self.with(*root, |it| it.write(place, holds));
@@ -68,6 +107,7 @@ impl Picture {
             Action::Recreate { object } => {
                 for root in &mut self.roots {
                     root.change(
+                        None,
                         |place| matches!(&place.place, Place::Api(it) if it.clone().whole() == *object),
                         |_| Holds::New,
                     );
@@ -75,6 +115,7 @@ impl Picture {
             }
             Action::RestartWorkloads { root } => self.with(*root, |it| {
                 it.change(
+                    None,
                     |place| place.kept_by == Keeper::Workload && place.holds == Holds::Old,
                     |place| match place.purpose {
                         Purpose::Trust => Holds::OldNew,
@@ -84,26 +125,28 @@ impl Picture {
             }),
             Action::AddTokenSecrets => self.with(Root::ServiceAccountKey, |it| {
                 it.change(
+                    None,
                     |place| is_token(place) && place.holds == Holds::Old,
                     |_| Holds::NewOld,
                 );
             }),
             Action::DropTokenSecrets => self.with(Root::ServiceAccountKey, |it| {
                 it.change(
+                    None,
                     |place| is_token(place) && place.holds.is_both(),
                     |_| Holds::New,
                 );
             }),
             Action::RemoveSuccessorFiles { root } => self.with(*root, |it| {
-                it.leftovers.retain(|holder| holder != host);
-                it.successor_keys.retain(|holder| holder != host);
+                it.root.leftovers.retain(|holder| holder != host);
+                it.root.successor_keys.retain(|holder| holder != host);
             }),
             Action::SnapshotEtcd | Action::Halt { .. } => {}
         }
     }
 
-    fn with(&mut self, root: Root, change: impl FnOnce(&mut RootPicture)) {
-        if let Some(root) = self.roots.iter_mut().find(|it| it.root == root) {
+    fn with(&mut self, root: Root, change: impl FnOnce(&mut Indexed)) {
+        if let Some(root) = self.roots.iter_mut().find(|it| it.root.root == root) {
             change(root);
         }
     }
@@ -111,13 +154,16 @@ impl Picture {
     /// A component was started: it has read everything, and an API server keeps no old connection.
     fn started(&mut self, host: &str, component: ComponentKind) {
         for root in &mut self.roots {
-            for reader in root.places.iter_mut().flat_map(|place| &mut place.readers) {
-                if reader.host == host && reader.component == component && reads_at_start(reader) {
-                    reader.loaded = Some(true);
+            root.each(Some(host), |place| {
+                for reader in &mut place.readers {
+                    if reader.component == component && reads_at_start(reader) {
+                        reader.loaded = Some(true);
+                    }
                 }
-            }
-            if component == KubeApiserver && !root.settled.iter().any(|it| it == host) {
-                root.settled.push(host.to_owned());
+            });
+            let settled = &mut root.root.settled;
+            if component == KubeApiserver && !settled.iter().any(|it| it == host) {
+                settled.push(host.to_owned());
             }
         }
         let leader = match component {
@@ -135,6 +181,7 @@ impl Picture {
         match awaited {
             Await::Published { holds } => self.with(Root::KubernetesCa, |root| {
                 root.change(
+                    None,
                     |place| {
                         place.kept_by == Keeper::ControllerManager
                             && place.purpose == Purpose::Trust
@@ -145,6 +192,7 @@ impl Picture {
             // What API servers believe they merge into what they publish.
             Await::NewClientsAccepted { root, .. } => self.with(*root, |root| {
                 root.change(
+                    None,
                     |place| place.kept_by == Keeper::ApiServers && !place.holds.is_both(),
                     |_| Holds::OldNew,
                 );
@@ -159,19 +207,6 @@ fn is_token(place: &PlaceState) -> bool {
 }
 
 impl RootPicture {
-    fn change(&mut self, which: impl Fn(&PlaceState) -> bool, to: impl Fn(&PlaceState) -> Holds) {
-        for place in self.places.iter_mut().filter(|place| which(place)) {
-            let holds = to(place);
-            if place.holds == holds {
-                continue;
-            }
-            place.holds = holds;
-            for reader in &mut place.readers {
-                reader.loaded = reads_at_start(reader).then_some(false);
-            }
-        }
-    }
-
     fn get_successor(&mut self, host: &str) {
         if self.new.is_none() {
             self.new = Some(self.unborn());
@@ -218,18 +253,48 @@ impl RootPicture {
             not_after: None,
         }
     }
+}
+
+impl Indexed {
+    /// Every place of a host, or of the API.
+    fn each(&mut self, host: Option<&str>, mut act: impl FnMut(&mut PlaceState)) {
+        let numbers = self.at.get(&host.map(ToOwned::to_owned));
+        for number in numbers.into_iter().flatten() {
+            if let Some(place) = self.root.places.get_mut(*number) {
+                act(place);
+            }
+        }
+    }
+
+    fn change(
+        &mut self,
+        host: Option<&str>,
+        which: impl Fn(&PlaceState) -> bool,
+        to: impl Fn(&PlaceState) -> Holds,
+    ) {
+        self.each(host, |place| {
+            if !which(place) {
+                return;
+            }
+            let holds = to(place);
+            if place.holds == holds {
+                return;
+            }
+            place.holds = holds;
+            for reader in &mut place.readers {
+                reader.loaded = reads_at_start(reader).then_some(false);
+            }
+        });
+    }
 
     fn write(&mut self, place: &Place, holds: &Holds) {
-        self.change(
-            |it| it.place == *place && it.purpose == Purpose::Trust,
-            |_| holds.clone(),
-        );
         // Whoever signs by the very file signs with what it holds.
         self.change(
+            place.host(),
             |it| {
                 it.place == *place
-                    && it.purpose == Purpose::Sign
-                    && is_read_by(it, KubeControllerManager, &[SIGNING_FLAG])
+                    && (it.purpose == Purpose::Trust
+                        || is_read_by(it, KubeControllerManager, &[SIGNING_FLAG]))
             },
             |_| holds.clone(),
         );
@@ -237,27 +302,26 @@ impl RootPicture {
 
     fn issue(&mut self, host: &str, entry: &str) {
         // Whoever is connected is so with the certificate that was there until now.
-        self.settled.clear();
+        self.root.settled.clear();
         self.change(
+            Some(host),
             |place| {
-                place.purpose == Purpose::Present
-                    && place.place.host() == Some(host)
-                    && place.renewable_as.as_deref() == Some(entry)
+                place.purpose == Purpose::Present && place.renewable_as.as_deref() == Some(entry)
             },
             |_| Holds::New,
         );
     }
 
     fn install(&mut self, host: &str) {
-        let own = self.own_file(host).map(|own| own.place.clone());
-        let signs = |it: &PlaceState| {
-            it.purpose == Purpose::Sign
-                && it.kept_by == Keeper::Rotation
-                && it.place.host() == Some(host)
-        };
-        self.change(signs, |_| Holds::New);
-        if self.is_authority() {
+        let own = self.root.own_file(host).map(|own| own.place.clone());
+        self.change(
+            Some(host),
+            |it| it.purpose == Purpose::Sign && it.kept_by == Keeper::Rotation,
+            |_| Holds::New,
+        );
+        if self.root.is_authority() {
             self.change(
+                Some(host),
                 |it| it.purpose == Purpose::Trust && Some(&it.place) == own.as_ref(),
                 |_| Holds::NewOld,
             );
@@ -265,38 +329,34 @@ impl RootPicture {
     }
 
     fn split(&mut self, host: &str) {
-        let holds = match self.signs_with_old(host) {
+        let holds = match self.root.signs_with_old(host) {
             true => Holds::Old,
             false => Holds::New,
         };
         self.move_signer(host, successor::signer, &holds);
-        if !self.leftovers.iter().any(|holder| holder == host) {
-            self.leftovers.push(host.to_owned());
+        let leftovers = &mut self.root.leftovers;
+        if !leftovers.iter().any(|holder| holder == host) {
+            leftovers.push(host.to_owned());
         }
     }
 
     fn join(&mut self, host: &str) {
-        let own = self
-            .own_file(host)
-            .and_then(|own| own.place.path())
-            .map(Path::to_path_buf);
+        let own = self.root.own_file(host);
+        let own = own.and_then(|own| own.place.path()).map(Path::to_path_buf);
         if let Some(own) = own {
             self.move_signer(host, |_| own.clone(), &Holds::New);
         }
     }
 
-    fn move_signer(&mut self, host: &str, to: impl Fn(&Path) -> std::path::PathBuf, holds: &Holds) {
-        let signer = self.places.iter_mut().find(|place| {
-            place.purpose == Purpose::Sign
-                && place.place.host() == Some(host)
-                && is_read_by(place, KubeControllerManager, &[SIGNING_FLAG])
+    fn move_signer(&mut self, host: &str, to: impl Fn(&Path) -> PathBuf, holds: &Holds) {
+        self.each(Some(host), |place| {
+            let signs = place.purpose == Purpose::Sign
+                && is_read_by(place, KubeControllerManager, &[SIGNING_FLAG]);
+            if let (true, Place::File { path, .. }) = (signs, &mut place.place) {
+                *path = to(path);
+                place.holds = holds.clone();
+            }
         });
-        if let Some(signer) = signer
-            && let Place::File { path, .. } = &mut signer.place
-        {
-            *path = to(path);
-            signer.holds = holds.clone();
-        }
     }
 }
 

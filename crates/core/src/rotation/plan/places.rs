@@ -88,19 +88,21 @@ impl RootPicture {
         self.root != Root::ServiceAccountKey
     }
 
-    /// The certificate that kube-controller-manager of a host signs with.
-    pub(super) fn signer(&self, host: &str) -> Option<&PlaceState> {
-        self.kept(Purpose::Sign).find(|place| {
-            place.place.host() == Some(host)
-                && is_read_by(place, ComponentKind::KubeControllerManager, &[SIGNING_FLAG])
-        })
+    /// The certificate that kube-controller-manager of each host signs with.
+    pub(super) fn signers(&self) -> impl Iterator<Item = (&str, &PlaceState)> {
+        self.kept(Purpose::Sign)
+            .filter(|place| {
+                is_read_by(place, ComponentKind::KubeControllerManager, &[SIGNING_FLAG])
+            })
+            .filter_map(|place| Some((place.place.host()?, place)))
     }
 
     /// Whether the signing file of a host was split off by a rotation.
     pub(super) fn is_signer_split(&self, host: &str) -> bool {
-        self.signer(host)
-            .and_then(|signer| signer.place.path())
-            .is_some_and(successor::is_signer)
+        self.signers()
+            .filter(|(holder, _)| *holder == host)
+            .filter_map(|(_, signer)| signer.place.path())
+            .any(successor::is_signer)
     }
 
     /// Whether a host signs with anything but the new one, and has it in hand to do better.
@@ -179,10 +181,5 @@ impl Picture {
         self.hosts_with(ComponentKind::KubeApiserver)
             .next()
             .map(|host| host.name.as_str())
-    }
-
-    /// Whether a host of this name runs this component.
-    pub(super) fn runs(&self, host: &str, kind: ComponentKind) -> bool {
-        self.host(host).is_some_and(|host| host.runs(kind))
     }
 }

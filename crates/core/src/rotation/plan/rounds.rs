@@ -8,9 +8,9 @@ use crate::model::ComponentKind::{
     KubeScheduler, Kubelet,
 };
 use crate::plan::Pace;
-use crate::rotation::picture::Picture;
+use crate::rotation::picture::{HostFacts, Picture};
 use crate::rotation::{Action, Await, Phase, Round, Turn};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The order in which components of one turn are started again.
 const RESTARTS: [ComponentKind; 7] = [
@@ -51,15 +51,9 @@ impl Rounds<'_> {
         control_planes: &Title,
         workers: &Title,
     ) -> Vec<Round> {
-        let is_control_plane = |host: &str| {
-            self.picture
-                .host(host)
-                .is_some_and(|it| it.is_control_plane())
-        };
-        let first = self.among(Class::Kubelets, works, control_planes, is_control_plane);
-        let mut rest = self.among(Class::Kubelets, works, workers, |host| {
-            !is_control_plane(host)
-        });
+        let kind = Class::Kubelets;
+        let first = self.among(kind, works, control_planes, HostFacts::is_control_plane);
+        let mut rest = self.among(kind, works, workers, |host| !host.is_control_plane());
         if let Some(rest) = &mut rest {
             rest.pace = Pace::Batches {
                 size: self.batch.max(1),
@@ -77,26 +71,22 @@ impl Rounds<'_> {
         class: Class,
         works: &[Work],
         title: &Title,
-        takes: impl Fn(&str) -> bool,
+        takes: impl Fn(&HostFacts) -> bool,
     ) -> Option<Round> {
-        let hosts: Vec<&str> = self
-            .order(class)
-            .into_iter()
-            .filter(|host| takes(host))
-            .filter(|host| {
-                works
-                    .iter()
-                    .any(|work| work.class == class && work.host == *host)
-            })
-            .collect();
+        let mut by_host: BTreeMap<&str, Vec<&Work>> = BTreeMap::new();
+        for work in works.iter().filter(|work| work.class == class) {
+            by_host.entry(&work.host).or_default().push(work);
+        }
+        let mut hosts = self.order(class);
+        hosts.retain(|host| takes(host) && by_host.contains_key(host.name.as_str()));
         let turns: Vec<Turn> = hosts
             .iter()
-            .map(|host| self.turn(host, class, works))
+            .filter_map(|host| Some(self.turn(host, by_host.get(host.name.as_str())?)))
             .collect();
         if turns.is_empty() {
             return None;
         }
-        let between = self.between(class, &turns);
+        let between = between(class, &hosts, &turns);
         Some(estimate::of_round(Round {
             phase: self.phase,
             name: format!("{}-{}", self.phase, title.name),
@@ -114,16 +104,11 @@ impl Rounds<'_> {
 
     /// Every host, those that lead last: a leader that is started again costs one change of leadership,
     /// and only the last one's place is not taken by somebody who is still to be started again.
-    fn order(&self, class: Class) -> Vec<&str> {
-        let mut hosts: Vec<&str> = self
-            .picture
-            .hosts
-            .iter()
-            .map(|host| host.name.as_str())
-            .collect();
+    fn order(&self, class: Class) -> Vec<&HostFacts> {
+        let mut hosts: Vec<&HostFacts> = self.picture.hosts.iter().collect();
         let leaders = &self.picture.leaders;
-        let late = |host: &str| {
-            let leads = |leader: &Option<String>| leader.as_deref() == Some(host);
+        let late = |host: &HostFacts| {
+            let leads = |leader: &Option<String>| leader.as_ref() == Some(&host.name);
             match class {
                 Class::Controllers => {
                     u8::from(leads(&leaders.scheduler))
@@ -137,13 +122,10 @@ impl Rounds<'_> {
         hosts
     }
 
-    fn turn(&self, host: &str, class: Class, works: &[Work]) -> Turn {
+    fn turn(&self, host: &HostFacts, works: &[&Work]) -> Turn {
         let mut actions: Vec<Action> = Vec::new();
         let mut restarts: BTreeSet<ComponentKind> = BTreeSet::new();
-        for work in works
-            .iter()
-            .filter(|work| work.class == class && work.host == host)
-        {
+        for work in works {
             for action in &work.actions {
                 if !actions.contains(action) {
                     actions.push(action.clone());
@@ -153,10 +135,10 @@ impl Rounds<'_> {
         }
         // The bundle is written last: until then whoever must not meet two certificates meets one.
         actions.sort_by_key(|action| matches!(action, Action::WriteTrust { .. }));
-        if restarts.contains(&Etcd) && self.may_lead(host) {
+        if restarts.contains(&Etcd) && self.may_lead(&host.name) {
             actions.insert(0, Action::YieldEtcdLeadership);
         }
-        let parks = restarts.contains(&Etcd) && self.picture.runs(host, KubeApiserver);
+        let parks = restarts.contains(&Etcd) && host.runs(KubeApiserver);
         for component in RESTARTS.into_iter().filter(|kind| restarts.contains(kind)) {
             actions.push(match component {
                 KubeApiserver if parks => continue,
@@ -170,7 +152,7 @@ impl Rounds<'_> {
             });
         }
         Turn {
-            host: host.to_owned(),
+            host: host.name.clone(),
             actions,
         }
     }
@@ -179,52 +161,6 @@ impl Rounds<'_> {
     fn may_lead(&self, host: &str) -> bool {
         let leader = self.picture.leaders.etcd.as_deref();
         leader.is_none_or(|leader| leader == host) && self.picture.hosts_with(Etcd).count() > 1
-    }
-
-    fn between(&self, class: Class, turns: &[Turn]) -> Vec<Await> {
-        let with = |kind| -> Vec<String> {
-            turns
-                .iter()
-                .map(|turn| turn.host.clone())
-                .filter(|host| self.picture.runs(host, kind))
-                .collect()
-        };
-        let is_restarted = |kind: ComponentKind| {
-            turns
-                .iter()
-                .flat_map(|turn| &turn.actions)
-                .any(|action| match action {
-                    Action::Restart { component, parks } => {
-                        *component == kind || parks.contains(&kind)
-                    }
-                    _ => false,
-                })
-        };
-        let mut asked = Vec::new();
-        let (members, servers) = (with(Etcd), with(KubeApiserver));
-        if class == Class::Etcd && !members.is_empty() {
-            asked.push(Await::EtcdHealthy { hosts: members });
-        }
-        let is_near = matches!(class, Class::Etcd | Class::ApiServers | Class::Kubelets)
-            || is_restarted(KubeApiserver);
-        if is_near && !servers.is_empty() {
-            asked.push(Await::ApiServersReady { hosts: servers });
-        }
-        if is_restarted(Kubelet) {
-            let nodes: Vec<String> = turns
-                .iter()
-                .map(|turn| turn.host.clone())
-                .filter(|host| {
-                    self.picture
-                        .host(host)
-                        .is_some_and(|it| it.runs(Kubelet) && it.node.is_some())
-                })
-                .collect();
-            if !nodes.is_empty() {
-                asked.push(Await::NodesReady { hosts: nodes });
-            }
-        }
-        asked
     }
 
     /// A round of one host that changes the API or asks etcd.
@@ -284,6 +220,37 @@ impl Rounds<'_> {
             estimate_seconds: 0,
         }))
     }
+}
+
+/// What must be so of hosts that had their turn.
+fn between(class: Class, hosts: &[&HostFacts], turns: &[Turn]) -> Vec<Await> {
+    let with = |is: &dyn Fn(&HostFacts) -> bool| -> Vec<String> {
+        let with = hosts.iter().filter(|host| is(host));
+        with.map(|host| host.name.clone()).collect()
+    };
+    let is_restarted = |kind: ComponentKind| {
+        let mut actions = turns.iter().flat_map(|turn| &turn.actions);
+        actions.any(|action| match action {
+            Action::Restart { component, parks } => *component == kind || parks.contains(&kind),
+            _ => false,
+        })
+    };
+    let mut asked = Vec::new();
+    let members = with(&|host| host.runs(Etcd));
+    if class == Class::Etcd && !members.is_empty() {
+        asked.push(Await::EtcdHealthy { hosts: members });
+    }
+    let is_near = matches!(class, Class::Etcd | Class::ApiServers | Class::Kubelets)
+        || is_restarted(KubeApiserver);
+    let servers = with(&|host| host.runs(KubeApiserver));
+    if is_near && !servers.is_empty() {
+        asked.push(Await::ApiServersReady { hosts: servers });
+    }
+    let nodes = with(&|host| host.runs(Kubelet) && host.node.is_some());
+    if is_restarted(Kubelet) && !nodes.is_empty() {
+        asked.push(Await::NodesReady { hosts: nodes });
+    }
+    asked
 }
 
 /// Work for API servers of hosts whose etcd member is started again anyway is done with that: the API

@@ -4,7 +4,7 @@
 
 use super::rounds::{Title, shared};
 use super::scene::Scene;
-use super::work::{Class, Level, Work, is_at, trust};
+use super::work::{Class, Level, Wanted, Work, trust};
 use crate::connections::Place;
 use crate::rotation::picture::{Holds, Keeper, PlaceState, Purpose, RootPicture};
 use crate::rotation::{Action, Await, Phase, RestartWorkloads, Root, Round};
@@ -123,10 +123,11 @@ pub(super) fn workloads(scene: &Scene<'_>, phase: Phase, roots: &[Root]) -> Opti
 
 /// Whether others publish the trust and have not done so.
 fn is_awaited(root: &RootPicture) -> bool {
+    let wanted = Wanted::of(root, Level::Both);
     [Keeper::ControllerManager, Keeper::ApiServers]
         .into_iter()
         .flat_map(|keeper| root.kept_by(keeper))
-        .any(|place| place.purpose == Purpose::Trust && !is_at(root, place, Level::Both))
+        .any(|place| place.purpose == Purpose::Trust && !wanted.is_met(place))
 }
 
 /// What proves that a root's successor is trusted.
@@ -156,9 +157,10 @@ pub(super) fn objects(
     let host = scene.picture.asks_api()?;
     let mut actions = Vec::new();
     for root in scene.rotating() {
+        let wanted = Wanted::of(root, level);
         for place in root.kept(Purpose::Trust) {
             let is_object = matches!(place.place, Place::Api(_));
-            if is_object && place.holds.is_told() && !is_at(root, place, level) {
+            if is_object && place.holds.is_told() && !wanted.is_met(place) {
                 actions.push(Action::WriteTrust {
                     root: root.root,
                     place: place.place.clone(),

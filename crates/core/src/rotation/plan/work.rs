@@ -6,7 +6,7 @@ use crate::connections::Place;
 use crate::model::ComponentKind::{self, Etcd, KubeApiserver, KubeControllerManager};
 use crate::rotation::picture::{Holds, PlaceState, Purpose, RootPicture};
 use crate::rotation::{Action, Root};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The level that trust has to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +72,40 @@ fn class_of(restarts: &BTreeSet<ComponentKind>) -> Class {
     }
 }
 
+/// The level of a root's trust, with what is asked of the whole root once.
+pub(super) struct Wanted {
+    pub(super) level: Level,
+    serves_new: bool,
+    presents_new: bool,
+}
+
+impl Wanted {
+    pub(super) fn of(root: &RootPicture, level: Level) -> Self {
+        Self {
+            level,
+            serves_new: root.api_servers_serve_new(),
+            presents_new: root.presents_new(),
+        }
+    }
+
+    /// Whether a place is where trust has to be. One that trusts only the new generation is content
+    /// while both are asked for, when those that it verifies present only the new one.
+    pub(super) fn is_met(&self, place: &PlaceState) -> bool {
+        match (&place.holds, self.level) {
+            (Holds::OldNew | Holds::NewOld, Level::Both) | (Holds::New, Level::New) => true,
+            (Holds::New, Level::Both) => match place.place {
+                Place::KubeconfigCluster { .. } | Place::Api(_) => self.serves_new,
+                _ => self.presents_new,
+            },
+            _ => false,
+        }
+    }
+}
+
 /// What is missing of trust on hosts.
 pub(super) fn trust(root: &RootPicture, level: Level) -> Vec<Work> {
+    let wanted = Wanted::of(root, level);
+    let signers: BTreeMap<&str, &PlaceState> = root.signers().collect();
     let mut works: Vec<Work> = Vec::new();
     for place in root.kept(Purpose::Trust) {
         let Some(host) = place.place.host() else {
@@ -84,7 +116,7 @@ pub(super) fn trust(root: &RootPicture, level: Level) -> Vec<Work> {
         }
         let mut actions = Vec::new();
         let mut restarts = BTreeSet::new();
-        if is_at(root, place, level) {
+        if wanted.is_met(place) {
             if level == Level::New || place.holds.is_both() {
                 restarts = behind(place);
             }
@@ -99,7 +131,9 @@ pub(super) fn trust(root: &RootPicture, level: Level) -> Vec<Work> {
                 },
             });
         }
-        if level == Level::Both && has_to_be_split(root, place, host) {
+        // A file by which kube-controller-manager signs, and that is to hold two or does.
+        let signs = signers.get(host).is_some_and(|it| it.place == place.place);
+        if level == Level::Both && signs && !(place.holds == Holds::New && wanted.is_met(place)) {
             actions.insert(0, Action::SplitSigner);
             restarts.insert(KubeControllerManager);
         }
@@ -112,28 +146,6 @@ pub(super) fn trust(root: &RootPicture, level: Level) -> Vec<Work> {
         install_late(root, &mut works);
     }
     works
-}
-
-/// Whether a place is where trust has to be. One that trusts only the new generation is content while
-/// both are asked for, when those that it verifies present only the new one.
-pub(super) fn is_at(root: &RootPicture, place: &PlaceState, level: Level) -> bool {
-    match (&place.holds, level) {
-        (Holds::OldNew | Holds::NewOld, Level::Both) | (Holds::New, Level::New) => true,
-        (Holds::New, Level::Both) => match place.place {
-            Place::KubeconfigCluster { .. } | Place::Api(_) => root.api_servers_serve_new(),
-            _ => root.presents_new(),
-        },
-        _ => false,
-    }
-}
-
-/// A file that kube-controller-manager signs by, and that is to hold two or does.
-fn has_to_be_split(root: &RootPicture, place: &PlaceState, host: &str) -> bool {
-    root.root == Root::KubernetesCa
-        && (place.holds != Holds::New || !is_at(root, place, Level::Both))
-        && root
-            .signer(host)
-            .is_some_and(|signer| signer.place == place.place)
 }
 
 /// kube-controller-manager signs by the CA file again in the very turn in which that comes to hold one.
@@ -210,6 +222,10 @@ fn writes<'w>(works: &'w mut [Work], host: &str, own: &PlaceState) -> Option<&'w
 
 /// What is still presented of the old generation and can be issued, or was issued and not taken up.
 pub(super) fn presented(root: &RootPicture) -> Vec<Work> {
+    let forgets = match will_serve_new(root) {
+        true => kubeconfigs(root),
+        false => BTreeMap::new(),
+    };
     let mut works: Vec<Work> = Vec::new();
     for place in root.kept(Purpose::Present) {
         let (Some(host), Some(entry)) = (place.place.host(), &place.renewable_as) else {
@@ -243,11 +259,11 @@ pub(super) fn presented(root: &RootPicture) -> Vec<Work> {
         }
         // A client that reads its kubeconfig only at its start forgets the old servers in the same
         // restart: they have all been seen to present the new one by then.
-        if matches!(work.class, Class::Controllers | Class::Kubelets)
-            && !work.actions.is_empty()
-            && will_serve_new(root)
-        {
-            work.actions.extend(kubeconfigs(root, host, &work.restarts));
+        if matches!(work.class, Class::Controllers | Class::Kubelets) && !work.actions.is_empty() {
+            let forgets = forgets.get(host).into_iter().flatten();
+            let restarted = forgets.filter(|(readers, _)| readers.is_subset(&work.restarts));
+            let more: Vec<Action> = restarted.map(|(_, write)| write.clone()).collect();
+            work.actions.extend(more);
         }
         works.push(work);
     }
@@ -265,23 +281,24 @@ fn will_serve_new(root: &RootPicture) -> bool {
             })
 }
 
-fn kubeconfigs(root: &RootPicture, host: &str, restarts: &BTreeSet<ComponentKind>) -> Vec<Action> {
-    root.kept(Purpose::Trust)
-        .filter(|place| {
-            matches!(place.place, Place::KubeconfigCluster { .. })
-                && place.place.host() == Some(host)
-                && place.holds.is_both()
-        })
-        .filter(|place| {
-            let readers = restarted_by(place);
-            !readers.is_empty() && readers.is_subset(restarts)
-        })
-        .map(|place| Action::WriteTrust {
+/// Of each host the kubeconfigs that are read at a start, with their readers and what is written.
+fn kubeconfigs(root: &RootPicture) -> BTreeMap<&str, Vec<(BTreeSet<ComponentKind>, Action)>> {
+    let mut found: BTreeMap<&str, Vec<(BTreeSet<ComponentKind>, Action)>> = BTreeMap::new();
+    for place in root.kept(Purpose::Trust) {
+        let readers = restarted_by(place);
+        let (Place::KubeconfigCluster { host, .. }, true, false) =
+            (&place.place, place.holds.is_both(), readers.is_empty())
+        else {
+            continue;
+        };
+        let write = Action::WriteTrust {
             root: root.root,
             place: place.place.clone(),
             holds: Holds::New,
-        })
-        .collect()
+        };
+        found.entry(host).or_default().push((readers, write));
+    }
+    found
 }
 
 /// The successor takes its place where it is signed with the old one. API servers take a signing key up

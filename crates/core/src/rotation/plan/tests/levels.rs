@@ -301,3 +301,12 @@ fn a_host_that_joined_in_the_middle_is_brought_along() {
         }
     }
 }
+
+#[test]
+fn thousands_of_nodes_are_planned_and_foreseen() {
+    let mut picture = Cluster::kubeadm(3, 5000).picture();
+    let request = RotationRequest::new(Root::ALL);
+    let script = whole(&picture, &request).unwrap();
+    picture = picture_after(&picture, &script);
+    assert!(is_finished(&picture, &request));
+}
