@@ -127,12 +127,146 @@ mod tests {
         assert_eq!(refused.status.code(), Some(1));
     }
 
+    fn every_edit() -> Vec<kubepki_core::plan::FileEdit> {
+        use kubepki_core::model::{ComponentKind, RunsAs};
+        use kubepki_core::plan::{FileEdit, FlagSetting};
+        let bring = |public_key_sha256| FileEdit::BringKey {
+            path: "/pki/ca-next.key".into(),
+            host: "cp1".to_owned(),
+            from: "/pki/ca-next.key".into(),
+            public_key_sha256,
+        };
+        vec![
+            FileEdit::Bundle {
+                path: "/pki/ca.crt".into(),
+                pem: "-----BEGIN CERTIFICATE-----".to_owned(),
+                like: None,
+            },
+            FileEdit::KubeconfigTrust {
+                path: "/etc/kubernetes/admin.conf".into(),
+                cluster: "kubernetes".to_owned(),
+                pem: "-----BEGIN CERTIFICATE-----".to_owned(),
+            },
+            FileEdit::Flags {
+                component: ComponentKind::KubeControllerManager,
+                runs_as: RunsAs::Process,
+                set: vec![FlagSetting {
+                    flag: "cluster-signing-cert-file".to_owned(),
+                    value: None,
+                }],
+            },
+            FileEdit::CopyKey {
+                from: "/pki/ca-next.key".into(),
+                to: "/pki/ca.key".into(),
+            },
+            FileEdit::MakeKey {
+                path: "/pki/sa-next.key".into(),
+                public: "/pki/sa-next.pub".into(),
+                key_type: "rsa:2048".to_owned(),
+            },
+            bring(None),
+            bring(Some("ab".repeat(32))),
+            FileEdit::Remove {
+                path: "/pki/ca-next.key".into(),
+            },
+        ]
+    }
+
+    fn rotation_steps() -> Vec<kubepki_core::plan::Step> {
+        use kubepki_core::model::ObjectReference;
+        use kubepki_core::plan::{EtcdAct, Step};
+        use kubepki_core::rotation::ApiChange;
+        let object = ObjectReference::namespaced("ConfigMap", "kube-public", "cluster-info");
+        let key_sha256 = "ab".repeat(32);
+        let changes = vec![
+            ApiChange::WriteBundle {
+                object: object.clone(),
+                pem: String::new(),
+                expected: vec![String::new()],
+            },
+            ApiChange::Recreate {
+                object: object.clone(),
+            },
+            ApiChange::RestartWorkload {
+                object: ObjectReference::cluster_wide("Node", "cp1"),
+                mark: "new".to_owned(),
+            },
+            ApiChange::AddTokenSecrets {
+                key_sha256: key_sha256.clone(),
+            },
+            ApiChange::DropTokenSecrets { key_sha256 },
+            ApiChange::HoldLease {
+                holder: "somebody".to_owned(),
+                duration_seconds: 60,
+            },
+            ApiChange::AskPause,
+            ApiChange::ReleaseLease {
+                holder: "somebody".to_owned(),
+            },
+        ];
+        let etcd = |act| Step::Etcd {
+            host: "cp1".to_owned(),
+            act,
+        };
+        vec![
+            Step::ChangeApi {
+                host: "cp1".to_owned(),
+                changes,
+            },
+            etcd(EtcdAct::Snapshot),
+            etcd(EtcdAct::YieldLeadership),
+        ]
+    }
+
+    fn proved() -> kubepki_core::plan::Gate {
+        use kubepki_core::plan::Gate;
+        use kubepki_core::rotation::{ProbeTarget, Proof, Root, TargetKind};
+        let kinds = [
+            TargetKind::Kubernetes,
+            TargetKind::FrontProxy,
+            TargetKind::Etcd,
+            TargetKind::EtcdPeer,
+        ];
+        let targets = kinds.map(|kind| ProbeTarget {
+            name: "kube-apiserver on cp1".to_owned(),
+            kind,
+            host: "10.0.0.1".to_owned(),
+            port: 6443,
+            root: Root::KubernetesCa,
+        });
+        let fingerprint = "ab".repeat(32);
+        let proofs = [
+            Proof::Client {
+                certificate: "/pki/ca-next.crt".into(),
+                key: "/pki/ca-next.key".into(),
+                fingerprint_sha256: fingerprint.clone(),
+                accepted: true,
+                targets: targets.to_vec(),
+            },
+            Proof::Served {
+                issuer_pem: String::new(),
+                targets: targets.to_vec(),
+            },
+            Proof::Published {
+                holds: vec![fingerprint],
+                lacks: Vec::new(),
+            },
+            Proof::WorkloadsRolledOut,
+        ];
+        Gate::all(proofs.map(|proof| Gate::Proved {
+            host: "cp1".to_owned(),
+            proof,
+        }))
+    }
+
     /// A plan with every kind of step, gate, pace, origin and signer.
     fn every_shape() -> kubepki_core::plan::ClusterPlan {
-        use kubepki_core::model::{ComponentKind, Holder, Role};
+        use kubepki_core::model::{ComponentKind, Holder, Role, RunsAs};
         use kubepki_core::plan::{
-            ClusterPlan, Gate, Issuance, KeyChoice, Notice, Origin, Pace, Plan, Signer, Stage, Step,
+            ClusterPlan, ComponentAction, Gate, Issuance, KeyChoice, Notice, Origin, Pace, Plan,
+            RotationMark, Signer, Stage, Step, TakeUp,
         };
+        use kubepki_core::rotation::Phase;
         let now: jiff::Timestamp = "2026-11-22T08:00:00Z".parse().unwrap();
         let fingerprint = "ab".repeat(32);
         let holder = Holder::Files {
@@ -204,9 +338,19 @@ mod tests {
             issuances,
             restoration: None,
             trust_updates: Vec::new(),
-            file_edits: Vec::new(),
-            rotation: None,
-            components: Vec::new(),
+            file_edits: every_edit(),
+            rotation: Some(RotationMark {
+                rotation: "new".to_owned(),
+                phase: Phase::TrustBoth,
+                round: "trust-both-control-planes".to_owned(),
+            }),
+            components: vec![ComponentAction {
+                component: ComponentKind::Etcd,
+                runs_as: RunsAs::Process,
+                take_up: TakeUp::Restart,
+                reasons: Vec::new(),
+                parks: vec![ComponentKind::KubeApiserver],
+            }],
             static_pod_folders: Vec::new(),
             notices: Vec::new(),
         }
@@ -226,6 +370,7 @@ mod tests {
                 components,
             },
         ];
+        let steps = [steps, rotation_steps()].concat();
         let hosts = vec!["cp1".to_owned()];
         let gates = [
             Gate::None,
@@ -234,6 +379,7 @@ mod tests {
                     hosts: hosts.clone(),
                 },
                 Gate::ApiServersReady { hosts },
+                proved(),
             ]),
             Gate::NodesReady {
                 nodes: vec!["cp1".to_owned()],

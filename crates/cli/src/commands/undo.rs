@@ -54,7 +54,7 @@ pub fn undo(context: &Context, args: &UndoArgs) -> Result<ExitCode, CliError> {
         archive: archive.to_owned(),
         paths: changed_by(record, &plan, &saved)
             .into_iter()
-            .filter(|path| !is_manifest(&inventory, path))
+            .filter(|path| !is_manifest(&inventory, path) || has_written(record, path))
             .collect(),
         undoes: Some(record.id.to_string()),
     };
@@ -194,6 +194,12 @@ fn archive_of(record: &Record) -> Result<&Path, CliError> {
         CliError::new("no-backup", missing)
             .hint("`kubepki undo RUN` undoes an earlier run, `kubepki backup list` shows them")
     })
+}
+
+/// Whether the run itself wrote a file, as against: it was annotated by a restart.
+fn has_written(record: &Record, path: &Path) -> bool {
+    let mut steps = record.batches.iter().flat_map(|(batch, _)| &batch.steps);
+    steps.any(|step| step.path == path || step.target == path)
 }
 
 /// What the run changed: the paths of its plan, and the files behind links among them.

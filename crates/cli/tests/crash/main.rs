@@ -21,4 +21,5 @@ mod scene;
 
 mod again;
 mod backwards;
+mod edits;
 mod renewal;
