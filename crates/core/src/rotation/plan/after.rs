@@ -57,19 +57,8 @@ struct Indexed {
 
 impl After {
     fn of(picture: &Picture) -> Self {
-        let index = |root: &RootPicture| {
-            let mut at: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
-            for (number, place) in root.places.iter().enumerate() {
-                let host = place.place.host().map(ToOwned::to_owned);
-                at.entry(host).or_default().push(number);
-            }
-            Indexed {
-                root: root.clone(),
-                at,
-            }
-        };
         Self {
-            roots: picture.roots.iter().map(index).collect(),
+            roots: picture.roots.iter().map(Indexed::of).collect(),
             leaders: picture.leaders.clone(),
         }
     }
@@ -77,7 +66,7 @@ impl After {
     fn act(&mut self, host: &str, action: &Action) {
         match action {
             Action::MakeSuccessor { root } | Action::ReceiveSuccessor { root, .. } => {
-                self.with(*root, |it| it.root.get_successor(host));
+                self.with(*root, |it| it.get_successor(host));
             }
             Action::WriteTrust { root, place, holds } => {
                 self.with(*root, |it| it.write(place, holds));
@@ -256,6 +245,26 @@ impl RootPicture {
 }
 
 impl Indexed {
+    fn of(root: &RootPicture) -> Self {
+        let mut at: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
+        for (number, place) in root.places.iter().enumerate() {
+            let host = place.place.host().map(ToOwned::to_owned);
+            at.entry(host).or_default().push(number);
+        }
+        Self {
+            root: root.clone(),
+            at,
+        }
+    }
+
+    fn get_successor(&mut self, host: &str) {
+        let known = self.root.places.len();
+        self.root.get_successor(host);
+        if self.root.places.len() != known {
+            *self = Self::of(&self.root);
+        }
+    }
+
     /// Every place of a host, or of the API.
     fn each(&mut self, host: Option<&str>, mut act: impl FnMut(&mut PlaceState)) {
         let numbers = self.at.get(&host.map(ToOwned::to_owned));
