@@ -3,8 +3,9 @@
 //!
 //! [`mint`] makes keys and certificates in memory, [`render`] puts them into the forms of their
 //! files, [`run`] holds the order of everything and [`settle`] what follows an interruption; only
-//! these two write. Where the CA's key lies on another host, [`prepare`](mod@prepare) makes keys and
-//! requests before a run, and [`sign`](mod@sign) signs them on that other host.
+//! these two write. `edit` renders what issues nothing: bundles, flags, keys that are copied or
+//! brought. Where the CA's key lies on another host, [`prepare`](mod@prepare) makes keys and requests
+//! before a run, and [`sign`](mod@sign) signs them on that other host.
 
 mod authorities;
 pub mod basis;

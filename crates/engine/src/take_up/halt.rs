@@ -313,7 +313,7 @@ impl<'a> Target<'a> {
         }
         sure::kubelet_is_up(self.ports, self.kind, &self.setting())?;
         let back_off = match parked {
-            Some(_) => Duration::ZERO,
+            Some(_) => sure::back_off(self.scene.leaves_no_mark),
             None => sure::BACK_OFF,
         };
         self.wait_for_process("its manifest was put back", &read.words, back_off)

@@ -96,7 +96,7 @@ fn wait_until_healthy(
     let restart = Restart {
         component,
         cause: "it was started again".to_owned(),
-        bound: sure::bound(component.kind),
+        bound: sure::bound(component.kind) + sure::back_off(setting.leaves_no_mark),
     };
     let mut new = NewProcess {
         old: &[],

@@ -178,7 +178,10 @@ impl Starter<'_> {
         let mut asked_again = self.edited.is_none();
         let began = self.ports.clock.now();
         let (cause, bound) = match self.change(manifest, container)? {
-            Ok(cause) => (cause.to_owned(), sure::bound(self.component.kind)),
+            Ok(cause) => (
+                cause.to_owned(),
+                sure::bound(self.component.kind) + sure::back_off(self.setting.leaves_no_mark),
+            ),
             Err(unwritable) => {
                 self.setting.progress.say(&format!(
                     "{}: its manifest cannot be changed ({unwritable}), so its container is \

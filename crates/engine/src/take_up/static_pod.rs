@@ -73,7 +73,8 @@ impl Manifest {
     }
 }
 
-/// Restarts the pod by taking the annotation of earlier restarts away, which must be there.
+/// Restarts the pod by taking the annotation of earlier restarts away, which must be there. The pod gets
+/// the identity back that it had before them, and with it the back-off of that, if it is not over.
 pub fn unmark(ports: &Ports<'_>, manifest: &Manifest, setting: &Setting<'_>) -> Result<(), String> {
     let edited = unmarked(manifest)?;
     put(ports, manifest, setting, &edited)
