@@ -76,8 +76,9 @@ impl<'a> Clocked<'a> {
             let taken_up = runs
                 .filter(|run| run.stage == round.round)
                 .flat_map(|run| &run.components);
-            round.restarting_seconds =
-                taken_up.filter_map(|words| told_seconds(words)).fold(0.0, |sum, one| sum + one);
+            round.restarting_seconds = taken_up
+                .filter_map(|words| told_seconds(words))
+                .fold(0.0, |sum, one| sum + one);
         }
         rounds
     }

@@ -3,7 +3,7 @@
 //! remembered from one turn to the next but what was asked for.
 
 use super::account::{Account, PhaseDone};
-use super::clocked::Clocked;
+use super::clocked::{Clocked, RoundTime};
 use super::lease::{Lease, holder};
 use super::look::{Looker, World};
 use super::pause::flag_of_interrupts;
@@ -61,6 +61,14 @@ pub fn run(
     args: &RotateRunArgs,
     extent: Extent,
 ) -> Result<ExitCode, CliError> {
+    if args.wish.offline {
+        // Planned and shown, but hosts refuse parts of it while their components are halted.
+        return Err(CliError::new(
+            "not-supported",
+            "an offline rotation can be planned, and not carried out yet",
+        )
+        .hint("without --offline it takes minutes, and the API answers all the while"));
+    }
     if !args.backup.no_backup {
         // A recipient that is none is told before anything is made.
         backup::protection(&args.backup.backup_recipient)?;
@@ -174,7 +182,18 @@ impl Going<'_> {
             if let Some(ended) = self.ended_early(&outcome, &mut account, &world)? {
                 return Ok(ended);
             }
+            let began = Instant::now();
             world = self.look_at_rest(phase)?;
+            if let Some(done) = account.phases.last_mut() {
+                let waited = (began.elapsed().as_secs_f64() * 10.0).round() / 10.0;
+                done.rounds.push(RoundTime {
+                    round: format!("{phase}-looked-again"),
+                    started_at: SystemClock.now(),
+                    seconds: waited,
+                    waiting_seconds: waited,
+                    ..RoundTime::default()
+                });
+            }
             let is_over = self.is_over(&world, phase);
             if is_over && (self.args.pause_after == Some(phase) || self.is_one_phase()) {
                 break;

@@ -17,10 +17,10 @@ use std::time::Duration;
 
 /// How long it is held without being renewed: longer than an API server's restart, short enough for
 /// somebody who takes over from a laptop that died.
-const SECONDS: u32 = 90;
+const SECONDS: u32 = 45;
 
 /// Between two renewals.
-const EVERY: Duration = Duration::from_secs(15);
+const EVERY: Duration = Duration::from_secs(10);
 
 /// Code of a Lease that is another's.
 const HELD: &str = "rotation-held";
@@ -68,7 +68,7 @@ impl<'a> Lease<'a> {
             Err(None) => return Ok(None),
             Err(Some((host, error))) if error.code == HELD => {
                 return Err(session_error(&host, &error).hint(
-                    "wait until it has ended, or ask it to pause: `kubepki rotate pause`; one that died loses it by itself",
+                    "wait until it has ended, or ask it to pause: `kubepki rotate pause`; one that died loses it by itself, within a minute",
                 ));
             }
             Err(Some((_, error))) if error.code == PAUSE_ASKED => {}

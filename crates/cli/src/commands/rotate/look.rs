@@ -15,6 +15,11 @@ use kubepki_core::rotation::{Leaders, Picture, Root, observe};
 use kubepki_fleet::session::{ApiAnswer, ApiQuestion, RotationRun, SessionError};
 use std::time::Duration;
 
+const NONE_LEFT_OUT: &str =
+    "nothing was changed; a rotation leaves no host out: `kubepki hosts` shows how each is reached";
+
+const RUN_GOES_ON: &str = "nothing was changed; type it again when that run has ended; `kubepki rotate pause` asks a rotation to stop";
+
 /// Who looks, and how.
 pub struct Looker<'a> {
     /// Where it is said.
@@ -56,13 +61,13 @@ impl Looker<'_> {
     /// seen: what is not known of one cannot be proved.
     pub fn look_at_settled(&self) -> Result<World, CliError> {
         let mut world = self.look()?;
-        all_seen(&world.looked)?;
-        changeable(&world.looked)?;
+        all_seen(&world.looked).map_err(|error| error.hint(NONE_LEFT_OUT))?;
+        changeable(&world.looked).map_err(|error| error.hint(RUN_GOES_ON))?;
         let runs = interrupted(&world.looked);
         if !runs.is_empty() {
             self.undertaking.settle(self.context, &runs)?;
             world = self.look()?;
-            all_seen(&world.looked)?;
+            all_seen(&world.looked).map_err(|error| error.hint(NONE_LEFT_OUT))?;
         }
         Ok(world)
     }
