@@ -93,7 +93,7 @@ fn a_pod_whose_manifest_was_changed_is_awaited_and_not_restarted_once_more() {
         How::Restarted {
             old_pid,
             new_pid: pid,
-        } => old_pid == Some(old) && pid == new_pid,
+        } => old_pid.is_none_or(|it| it == old) && pid == new_pid,
         How::AlreadyRestarted { pid } => pid == new_pid,
         _ => false,
     };
