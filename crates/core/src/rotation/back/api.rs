@@ -62,7 +62,7 @@ pub(super) fn behind(
 }
 
 /// Every bundle that the rotation keeps, brought to `wanted` from whatever of this root it may hold.
-fn bundles(root: &RootPicture, wanted: &Holds) -> Vec<ApiChange> {
+pub(super) fn bundles(root: &RootPicture, wanted: &Holds) -> Vec<ApiChange> {
     let Some(new) = root.new.as_ref().filter(|_| !root.old.is_empty()) else {
         return Vec::new();
     };

@@ -6,6 +6,8 @@
 //! wise.
 
 mod api;
+#[cfg(test)]
+mod tests;
 
 use super::phase::Phase;
 use super::picture::Picture;

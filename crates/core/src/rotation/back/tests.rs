@@ -1,0 +1,236 @@
+//! Which runs are taken back, in which order, and what becomes of the API.
+
+use super::*;
+use crate::connections::Place;
+use crate::model::ObjectReference;
+use crate::rotation::ApiChange;
+use crate::rotation::phase::Position;
+use crate::rotation::picture::{
+    Generation, Holds, Keeper, Leaders, PlaceState, Purpose, RootPicture,
+};
+use crate::rotation::root::Root;
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap()
+}
+
+fn inventory(host: &str) -> Inventory {
+    Inventory {
+        host: host.to_owned(),
+        observed_at: at(0),
+        live: false,
+        components: Vec::new(),
+        authorities: Vec::new(),
+        entries: Vec::new(),
+        embedded_trust: Vec::new(),
+        kubeconfigs: Vec::new(),
+        etcd_clients: Vec::new(),
+        service_account_keys: Vec::new(),
+        node_name: None,
+        static_pod_folders: Vec::new(),
+        files: BTreeMap::from([("/pki/ca.crt".into(), Some("aa".to_owned()))]),
+        file_times: BTreeMap::new(),
+        kubeadm_configuration: None,
+        declared: None,
+        gaps: Vec::new(),
+    }
+}
+
+fn run(id: &str, minute: i64, phase: Phase, round: &str) -> RotationRun {
+    RotationRun {
+        id: id.to_owned(),
+        started_at: at(minute),
+        mark: RotationMark {
+            rotation: if phase == Phase::Prepare {
+                "new"
+            } else {
+                "abc"
+            }
+            .to_owned(),
+            phase,
+            round: round.to_owned(),
+        },
+        archive: Some(PathBuf::from(format!("/b/{id}.tar"))),
+        written: vec!["/pki/ca.crt".into()],
+        components: vec![ComponentKind::Kubelet],
+    }
+}
+
+/// An earlier rotation, then one that came as far as its leaves, on two hosts.
+fn runs() -> [Vec<RotationRun>; 2] {
+    let mut old = run("old", 1, Phase::RetireOld, "retire");
+    old.mark.rotation = "earlier".to_owned();
+    let mut settled = run("settled", 9, Phase::Settle, "settle");
+    settled.written.clear();
+    [
+        vec![
+            old,
+            run("made", 2, Phase::Prepare, "prepare"),
+            run("trust-1", 4, Phase::TrustBoth, "trust-hosts"),
+            run("leaf-1", 6, Phase::IssueFromNew, "clients"),
+            run("leaf-2", 8, Phase::IssueFromNew, "serving"),
+            settled,
+        ],
+        vec![
+            run("came", 3, Phase::Prepare, "prepare"),
+            run("trust-2", 5, Phase::TrustBoth, "trust-hosts"),
+            run("leaf-3", 7, Phase::IssueFromNew, "clients"),
+        ],
+    ]
+}
+
+fn taken_back(how_far: HowFar, picture: Option<&Picture>) -> Result<ClusterPlan, BackError> {
+    let runs = runs();
+    let inventories = [inventory("cp1"), inventory("cp2")];
+    let hosts: Vec<HostRuns<'_>> = inventories
+        .iter()
+        .zip(&runs)
+        .map(|(inventory, runs)| HostRuns {
+            name: &inventory.host,
+            inventory,
+            runs,
+        })
+        .collect();
+    back(&hosts, picture, how_far, at(100))
+}
+
+fn undone(plan: &ClusterPlan) -> Vec<(String, Vec<String>)> {
+    let stages = plan.stages.iter();
+    stages
+        .map(|stage| {
+            let steps = stage.steps.iter().map(|step| match step {
+                Step::Carry { host, plan } => {
+                    let restoration = plan.restoration.as_ref().unwrap();
+                    format!("{host} {}", restoration.undoes.clone().unwrap())
+                }
+                other => format!("{other:?}"),
+            });
+            (stage.name.clone(), steps.collect())
+        })
+        .collect()
+}
+
+fn named(stage: &str, steps: &[&str]) -> (String, Vec<String>) {
+    let steps = steps.iter().map(|step| (*step).to_owned());
+    (stage.to_owned(), steps.collect())
+}
+
+#[test]
+fn runs_are_taken_back_in_reverse_order_and_no_further_than_asked() {
+    let serving = named("back-serving", &["cp1 leaf-2"]);
+    let clients = named("back-clients", &["cp2 leaf-3", "cp1 leaf-1"]);
+    let trust = named("back-trust-hosts", &["cp2 trust-2", "cp1 trust-1"]);
+    let made = named("back-prepare", &["cp2 came", "cp1 made"]);
+    let of = |how_far| undone(&taken_back(how_far, None).unwrap());
+    assert_eq!(of(HowFar::Round), [serving.clone()]);
+    assert_eq!(of(HowFar::Phase), [serving.clone(), clients.clone()]);
+    assert_eq!(of(HowFar::Everything), [serving, clients, trust, made]);
+}
+
+#[test]
+fn only_the_first_step_of_a_host_knows_what_a_file_holds_now() {
+    let plan = taken_back(HowFar::Everything, None).unwrap();
+    let steps = plan.stages.iter().flat_map(|stage| &stage.steps);
+    let with_basis = steps.filter(|step| match step {
+        Step::Carry { plan, .. } => !plan.basis.is_empty(),
+        _ => false,
+    });
+    assert_eq!(with_basis.count(), 2);
+}
+
+#[test]
+fn what_has_no_backup_or_never_was_is_not_taken_back() {
+    let inventory = inventory("cp1");
+    let mut runs = vec![run("x", 1, Phase::TrustBoth, "trust")];
+    runs[0].archive = None;
+    let of = |runs: &[RotationRun]| {
+        let host = HostRuns {
+            name: "cp1",
+            inventory: &inventory,
+            runs,
+        };
+        back(&[host], None, HowFar::Round, at(9))
+            .unwrap_err()
+            .code()
+    };
+    assert_eq!(of(&runs), "no-backup");
+    assert_eq!(of(&[]), "nothing-to-take-back");
+}
+
+fn generation(name: &str) -> Generation {
+    Generation {
+        name: name.to_owned(),
+        fingerprint_sha256: format!("{name}-sha256"),
+        pem: format!("{name}\n"),
+        not_after: None,
+    }
+}
+
+fn picture(holds: Holds, new: Option<Generation>) -> Picture {
+    let object = ObjectReference::namespaced("ConfigMap", "kube-public", "cluster-info");
+    let of = |root, places| RootPicture {
+        root,
+        old: vec![generation("old")],
+        new: new.clone(),
+        successor_keys: Vec::new(),
+        signing_keys: Vec::new(),
+        leftovers: Vec::new(),
+        settled: Vec::new(),
+        places,
+        position: Position::AtRest,
+    };
+    Picture {
+        observed_at: at(0),
+        roots: vec![of(
+            Root::KubernetesCa,
+            vec![PlaceState {
+                place: Place::Api(object),
+                purpose: Purpose::Trust,
+                holds,
+                kept_by: Keeper::Rotation,
+                readers: Vec::new(),
+                renewable_as: None,
+            }],
+        )],
+        hosts: Vec::new(),
+        leaders: Leaders::default(),
+        gaps: Vec::new(),
+    }
+}
+
+#[test]
+fn bundles_in_the_api_come_back_from_whatever_they_may_hold() {
+    let both = picture(Holds::OldNew, Some(generation("new")));
+    let changes = api::bundles(&both.roots[0], &Holds::Old);
+    let [ApiChange::WriteBundle { pem, expected, .. }] = &changes[..] else {
+        panic!("{changes:?}");
+    };
+    assert_eq!(pem, "old\n");
+    assert_eq!(expected, &["old\nnew\n", "new\nold\n", "new\n"]);
+    assert!(api::bundles(&both.roots[0], &Holds::OldNew).is_empty());
+    let retired = picture(Holds::New, Some(generation("new")));
+    let changes = api::bundles(&retired.roots[0], &Holds::OldNew);
+    let [ApiChange::WriteBundle { pem, expected, .. }] = &changes[..] else {
+        panic!("{changes:?}");
+    };
+    assert_eq!(pem, "old\nnew\n");
+    assert_eq!(expected, &["new\n", "new\nold\n"]);
+}
+
+#[test]
+fn a_rotation_that_is_over_is_not_taken_back_behind_its_last_phase() {
+    let over = picture(Holds::New, None);
+    let inventory = inventory("cp1");
+    let runs = vec![
+        run("trust", 1, Phase::TrustBoth, "trust"),
+        run("retired", 2, Phase::RetireOld, "retire"),
+    ];
+    let host = HostRuns {
+        name: "cp1",
+        inventory: &inventory,
+        runs: &runs,
+    };
+    let of = |how_far| back(&[host], Some(&over), how_far, at(9));
+    assert_eq!(of(HowFar::Everything), Err(BackError::Over));
+    assert_eq!(undone(&of(HowFar::Phase).unwrap()).len(), 1);
+}
