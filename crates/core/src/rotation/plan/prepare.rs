@@ -33,7 +33,7 @@ pub(super) fn prepare(scene: &Scene<'_>) -> Vec<Round> {
     // Once something is made, the snapshot was taken: it comes before.
     let member = snapshot_host(scene.picture).filter(|_| !made.is_empty());
     let snapshot = member.and_then(|host| {
-        rounds.from_one(
+        rounds.on_one(
             host,
             vec![Action::SnapshotEtcd],
             &Title {

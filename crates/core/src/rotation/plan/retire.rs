@@ -93,7 +93,7 @@ fn drop_tokens(scene: &Scene<'_>) -> Option<Round> {
         .filter(|root| root.root == Root::ServiceAccountKey)
         .flat_map(|root| root.kept_by(Keeper::ControllerManager))
         .any(|place| place.purpose == Purpose::Present && place.holds.is_both());
-    scene.rounds(Phase::RetireOld).from_one(
+    scene.rounds(Phase::RetireOld).on_one(
         host,
         is_left
             .then_some(Action::DropTokenSecrets)

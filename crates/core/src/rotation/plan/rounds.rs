@@ -164,7 +164,7 @@ impl Rounds<'_> {
     }
 
     /// A round of one host that changes the API or asks etcd.
-    pub(super) fn from_one(
+    pub(super) fn on_one(
         &self,
         host: &str,
         actions: Vec<Action>,

@@ -134,7 +134,7 @@ fn tokens(scene: &Scene<'_>) -> Vec<Round> {
         .kept_by(Keeper::ControllerManager)
         .any(|place| place.purpose == Purpose::Present && place.holds == Holds::Old);
     if let Some(host) = scene.picture.asks_api().filter(|_| without_second) {
-        all.extend(rounds.from_one(
+        all.extend(rounds.on_one(
             host,
             vec![Action::AddTokenSecrets],
             &Title {

@@ -104,7 +104,7 @@ pub(super) fn workloads(scene: &Scene<'_>, phase: Phase, roots: &[Root]) -> Opti
         .iter()
         .map(|root| Action::RestartWorkloads { root: *root })
         .collect();
-    scene.rounds(phase).from_one(
+    scene.rounds(phase).on_one(
         host,
         actions,
         &Title {
@@ -173,7 +173,7 @@ pub(super) fn objects(
         }
     }
     actions.extend(more);
-    scene.rounds(phase).from_one(
+    scene.rounds(phase).on_one(
         host,
         actions,
         &Title {

@@ -194,26 +194,20 @@ fn the_position_is_the_first_phase_with_something_left() {
         let script = script_for(&picture, &request, phase).unwrap();
         picture = picture_after(&picture, &script);
     }
+    // Kubeconfigs that forget the old servers with a restart are no retirement yet.
     let at = |phase| Position::In {
         phase,
         begun: false,
     };
     assert_eq!(
         seen,
-        vec![
+        [
             Position::AtRest,
             at(Phase::TrustBoth),
             at(Phase::IssueFromNew),
             at(Phase::Settle),
             at(Phase::RetireOld),
         ]
-        .into_iter()
-        .map(|position| match position {
-            // kubelets' and controllers' kubeconfigs forget the old servers with their restart, which
-            // is no retirement yet.
-            other => other,
-        })
-        .collect::<Vec<_>>()
     );
     assert_eq!(
         picture.root(Root::KubernetesCa).unwrap().position,
