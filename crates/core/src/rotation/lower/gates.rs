@@ -55,7 +55,7 @@ pub(super) fn gate(
                 proof: Proof::Client {
                     certificate,
                     key,
-                    fingerprint_sha256: scene.new(*root)?.fingerprint_sha256.clone(),
+                    fingerprint_sha256: scene.new_one(*root)?.fingerprint_sha256.clone(),
                     accepted: true,
                     targets,
                 },
@@ -77,7 +77,7 @@ pub(super) fn gate(
             Gate::Proved {
                 host: asker(scene)?,
                 proof: Proof::Served {
-                    issuer_pem: scene.new(*root)?.pem.clone(),
+                    issuer_pem: scene.new_one(*root)?.pem.clone(),
                     targets,
                 },
             }
@@ -131,7 +131,10 @@ fn refused(scene: &Scene<'_>, root: Root, targets: Vec<ProbeTarget>) -> Result<G
 
 fn published(scene: &Scene<'_>, holds: &Holds) -> Result<Gate, LowerError> {
     let root = scene.root(Root::KubernetesCa)?;
-    let new = scene.new(Root::KubernetesCa)?.fingerprint_sha256.clone();
+    let new = scene
+        .new_one(Root::KubernetesCa)?
+        .fingerprint_sha256
+        .clone();
     let mut old = root.old.iter().map(|it| it.fingerprint_sha256.clone());
     let (holds, lacks) = match holds {
         Holds::New => (vec![new], old.collect()),

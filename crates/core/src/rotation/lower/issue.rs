@@ -32,7 +32,7 @@ pub(super) fn issue(
     };
     let entry = draft.inventory.entry(name).ok_or_else(missing)?;
     let certificate = entry.certificate().ok_or_else(missing)?;
-    let new = scene.new(root)?;
+    let new = scene.new_one(root)?;
     let not_before = scene.request.start.resolve(scene.now)?;
     let asked_end = EndRule::default().resolve(scene.now)?;
     let not_after = new.not_after.map_or(asked_end, |end| end.min(asked_end));
@@ -78,7 +78,7 @@ pub(super) fn issue(
 
 fn signer(scene: &Scene<'_>, host: &str, root: Root) -> Result<Signer, LowerError> {
     let picture = scene.root(root)?;
-    let fingerprint_sha256 = scene.new(root)?.fingerprint_sha256.clone();
+    let fingerprint_sha256 = scene.new_one(root)?.fingerprint_sha256.clone();
     if let Some((certificate, key)) = scene.new_pair(host, picture)? {
         return Ok(Signer::Authority {
             name: certificate.display().to_string(),

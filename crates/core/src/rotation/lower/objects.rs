@@ -68,6 +68,6 @@ pub(super) fn restarts(scene: &Scene<'_>, root: Root) -> Result<Vec<ApiChange>, 
 
 /// The new service-account key, as token Secrets are held against it.
 pub(super) fn key_sha256(scene: &Scene<'_>) -> Result<String, LowerError> {
-    let new = scene.new(Root::ServiceAccountKey)?;
+    let new = scene.new_one(Root::ServiceAccountKey)?;
     Ok(new.fingerprint_sha256.clone())
 }

@@ -55,7 +55,7 @@ impl<'a> Scene<'a> {
         self.picture.root(root).ok_or(LowerError::NoRoot { root })
     }
 
-    pub(super) fn new(&self, root: Root) -> Result<&'a Generation, LowerError> {
+    pub(super) fn new_one(&self, root: Root) -> Result<&'a Generation, LowerError> {
         let new = self.root(root)?.new.as_ref();
         new.ok_or(LowerError::NoSuccessor { root })
     }
@@ -238,7 +238,7 @@ impl<'a> Scene<'a> {
         if old.is_empty() {
             old.extend(picture.old.first());
         }
-        let new = || self.new(picture.root);
+        let new = || self.new_one(picture.root);
         let all: Vec<&'g Generation> = match holds {
             Holds::Old => old,
             Holds::OldNew => old.into_iter().chain([new()?]).collect(),

@@ -28,7 +28,7 @@ pub(super) fn split(scene: &Scene<'_>, draft: &mut Draft<'_>) -> Result<(), Lowe
             continue;
         };
         let pem = match is_installed {
-            true => scene.new(root)?.pem.clone(),
+            true => scene.new_one(root)?.pem.clone(),
             false => shared.issuing().map(|it| it.to_pem()).unwrap_or_default(),
         };
         draft.bundle(signer(&path), pem, Some(path));

@@ -135,7 +135,7 @@ pub(super) fn install(
             });
         }
     } else {
-        let new = scene.new(root)?.pem.clone();
+        let new = scene.new_one(root)?.pem.clone();
         for pair in scene.pairs(draft.host, root)? {
             let signs_old = pair.authority.issuing().filter(|it| scene.is_old(root, it));
             if let (true, Some(old)) = (keeps_old, signs_old) {
