@@ -98,6 +98,7 @@ impl Bounds {
                 continue;
             }
             self.learn_file(host, path, is_sound);
+            self.shared_keys.certificate(path);
             if let Some(key) = &authority.key_path {
                 let is_key = authority.key.public_key().is_some();
                 if !may_be(key, &[], is_key) {
@@ -281,7 +282,11 @@ impl Bounds {
     }
 
     /// Refuses to try clients of anything but an authority of this host.
-    pub(super) fn check_authority(&self, certificate: &Path, key: &Path) -> Result<(), OutsideDiscovery> {
+    pub(super) fn check_authority(
+        &self,
+        certificate: &Path,
+        key: &Path,
+    ) -> Result<(), OutsideDiscovery> {
         let pair = (certificate.to_owned(), key.to_owned());
         if self.authorities.contains(&pair) {
             Ok(())
@@ -389,7 +394,9 @@ impl Asked<'_> {
     pub(super) fn change(&self, path: &Path, what: &'static str) -> Result<(), OutsideDiscovery> {
         let refused = || outside(path, what);
         let real = self.resolved(path).ok_or_else(refused)?;
-        let is_known = self.bounds.known.contains(path) || self.bounds.sound.contains(&real);
+        let is_known = self.bounds.known.contains(path)
+            || self.bounds.sound.contains(&real)
+            || self.bounds.shared_keys.contains(path);
         let allowed = if is_known {
             self.bounds.sound.contains(&real)
                 || real.file_name() == path.file_name()
@@ -446,7 +453,7 @@ impl Asked<'_> {
 
     /// The path with its links resolved as far as it exists; `None` for one that is spelled in a way
     /// that no discovery spells, leads in circles, or ends in something else than a file.
-    fn resolved(&self, path: &Path) -> Option<PathBuf> {
+    pub(super) fn resolved(&self, path: &Path) -> Option<PathBuf> {
         if !is_plain(path) {
             return None;
         }

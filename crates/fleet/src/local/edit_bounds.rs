@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct SharedKeys {
     private: BTreeSet<PathBuf>,
     public: BTreeSet<PathBuf>,
+    /// Where a rotation puts certificates beside those of authorities.
+    certificates: BTreeSet<PathBuf>,
 }
 
 impl SharedKeys {
@@ -33,6 +35,23 @@ impl SharedKeys {
             self.private.insert(successor::successor(path));
             self.private.insert(successor::previous(path));
         }
+    }
+
+    /// An authority's certificate: the places that a rotation has for others beside it.
+    pub(super) fn certificate(&mut self, path: &Path) {
+        if !successor::is_of_a_rotation(path) {
+            for beside in [successor::successor, successor::previous, successor::signer] {
+                self.certificates.insert(beside(path));
+            }
+        }
+    }
+
+    /// Whether a path is one of these, be it there or not: what a rotation that was cut short left is
+    /// found nowhere else.
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        [&self.private, &self.public, &self.certificates]
+            .iter()
+            .any(|of| of.contains(path))
     }
 
     /// A public key, and the place of its successor.
@@ -53,6 +72,10 @@ impl Bounds {
     ) -> Result<(), OutsideDiscovery> {
         let asked = Asked { bounds: self, host };
         asked.shared_key(&order.path, "a key to hand over")?;
+        let real = asked.resolved(&order.path);
+        if !real.is_some_and(|real| has_ending(&real, &PEM_ENDINGS)) {
+            return Err(outside(&order.path, "a key to hand over"));
+        }
         let name = order
             .destination
             .file_name()
