@@ -18,4 +18,5 @@ mod carrying;
 mod killed;
 mod looking;
 mod secrets;
+mod shared_keys;
 mod starting;

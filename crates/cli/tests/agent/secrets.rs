@@ -5,7 +5,7 @@ use crate::client::{Agent, renewal};
 use crate::support::{FileState, Tree, base64, unbase64};
 
 /// The keys that lie on a host, DER, with where they lie.
-fn keys(tree: &Tree) -> Vec<(String, Vec<u8>)> {
+pub fn keys(tree: &Tree) -> Vec<(String, Vec<u8>)> {
     let mut keys = Vec::new();
     for (path, state) in tree.snapshot() {
         let FileState::File { contents, .. } = state else {
@@ -30,12 +30,12 @@ fn keys(tree: &Tree) -> Vec<(String, Vec<u8>)> {
     keys
 }
 
-fn contains(wire: &[u8], needle: &[u8]) -> bool {
+pub fn contains(wire: &[u8], needle: &[u8]) -> bool {
     wire.windows(needle.len()).any(|window| window == needle)
 }
 
 /// The key's secret part as it would look in base64 (wherever it begins), in hexadecimal, and as it is.
-fn assert_unsaid(wire: &[u8], place: &str, der: &[u8]) {
+pub fn assert_unsaid(wire: &[u8], place: &str, der: &[u8]) {
     for from in 0..3 {
         let text = base64(&der[from..]);
         assert!(!contains(wire, &text.as_bytes()[8..56]), "{place}");
