@@ -36,6 +36,7 @@ mod snapshot;
 mod ssh_access;
 mod together;
 mod tool;
+mod used;
 mod wait;
 mod workload;
 
@@ -58,6 +59,7 @@ pub use snapshot::{COMPONENTS, Snapshot};
 pub use ssh_access::SshAccess;
 pub use together::together;
 pub use tool::{Output, Tool, find_in_path};
+pub use used::UsedLab;
 pub use wait::until;
 pub use workload::WORKLOAD_NAMESPACE;
 

@@ -24,25 +24,15 @@ mod running;
 mod suite;
 
 use anyhow::Result;
-use kubepki_lab::{Cache, Cluster, Lab};
+use kubepki_lab::{Cluster, UsedLab};
 
 use crate::suite::Suite;
 
 #[test]
 #[ignore = "needs root and the lab: cargo xtask test --tier lab"]
 fn the_doctor_names_the_one_guilty_object() -> Result<()> {
-    let kept;
-    let made;
-    let cluster: &Cluster = match std::env::var("KUBEPKI_LAB_USE") {
-        Ok(name) => {
-            kept = Cluster::named(&Cache::open()?, &name)?;
-            &kept
-        }
-        Err(_) => {
-            made = Lab::up(1, 1)?;
-            &made
-        }
-    };
+    let lab = UsedLab::up(1, 1)?;
+    let cluster: &Cluster = &lab;
     for name in ["cp1", "w1"] {
         let host = cluster.host(name)?;
         host.install_kubepki()?;

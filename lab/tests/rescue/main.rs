@@ -22,7 +22,7 @@ mod suite;
 mod symptoms;
 
 use anyhow::Result;
-use kubepki_lab::{Cache, Cluster, Lab};
+use kubepki_lab::{Cluster, UsedLab};
 
 use crate::field::Field;
 use crate::suite::Suite;
@@ -30,18 +30,8 @@ use crate::suite::Suite;
 #[test]
 #[ignore = "needs root and the lab: cargo xtask test --tier lab"]
 fn a_cluster_that_is_down_comes_back_with_everything_in_it() -> Result<()> {
-    let kept;
-    let made;
-    let cluster: &Cluster = match std::env::var("KUBEPKI_LAB_USE") {
-        Ok(name) => {
-            kept = Cluster::named(&Cache::open()?, &name)?;
-            &kept
-        }
-        Err(_) => {
-            made = Lab::up(3, 2)?;
-            &made
-        }
-    };
+    let lab = UsedLab::up(3, 2)?;
+    let cluster: &Cluster = &lab;
     let field = Field::new(cluster)?;
     let mut suite = Suite::new(&field)?;
     let tables = [expired::CASES, misplaced::CASES, authorities::CASES];

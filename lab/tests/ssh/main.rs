@@ -17,7 +17,7 @@ mod reach;
 mod sound;
 
 use anyhow::{Context, Result};
-use kubepki_lab::{Cache, Cluster, Lab};
+use kubepki_lab::{Cluster, UsedLab};
 
 /// How often a renewal is interrupted when nobody says otherwise.
 const INTERRUPTIONS: usize = 2;
@@ -31,18 +31,8 @@ fn a_cluster_is_worked_on_over_ssh_and_survives_every_interruption() -> Result<(
         None => INTERRUPTIONS,
     };
     let (control_planes, workers) = if asked.is_some() { (3, 2) } else { (1, 2) };
-    let kept;
-    let made;
-    let cluster: &Cluster = match std::env::var("KUBEPKI_LAB_USE") {
-        Ok(name) => {
-            kept = Cluster::named(&Cache::open()?, &name)?;
-            &kept
-        }
-        Err(_) => {
-            made = Lab::up(control_planes, workers)?;
-            &made
-        }
-    };
+    let lab = UsedLab::up(control_planes, workers)?;
+    let cluster: &Cluster = &lab;
     let access = cluster.ssh_access()?;
     for host in cluster.hosts()? {
         cluster.wait_until_ready(host.name())?;
