@@ -1,8 +1,10 @@
-//! Interrupted runs on many hosts, finished or taken back before anything is planned.
+//! What was cut short on many hosts, before anything is planned: interrupted runs are finished or taken
+//! back, components that were halted are started.
 
 use super::{CampaignProgress, HostProgress, Sessions};
 use crate::parallel::{Limits, as_they_come};
 use crate::session::{CarryReport, InterruptedRun, SessionError};
+use kubepki_core::model::ComponentKind;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -54,4 +56,54 @@ pub fn settle(
         .into_iter()
         .map(|(_, settlement)| settlement)
         .collect()
+}
+
+/// What has to run before what: an API server ends without etcd, the others wait for an API server.
+const STARTED: [&[ComponentKind]; 4] = [
+    &[ComponentKind::Kubelet],
+    &[ComponentKind::Etcd],
+    &[ComponentKind::KubeApiserver],
+    &[
+        ComponentKind::KubeControllerManager,
+        ComponentKind::KubeScheduler,
+    ],
+];
+
+/// Starts what each of these hosts has halted: etcd on all of them, then API servers, then the rest.
+/// What does not start on a host keeps no other from it. Answers what did not, in that order.
+pub fn start_halted(
+    sessions: &Sessions<'_>,
+    halted: &[(String, Vec<ComponentKind>)],
+    max_parallel: usize,
+    progress: &dyn CampaignProgress,
+) -> Vec<(String, SessionError)> {
+    let mut failed = Vec::new();
+    for kinds in STARTED {
+        let turn: Vec<(&str, Vec<ComponentKind>)> = halted
+            .iter()
+            .map(|(host, halted)| {
+                let own = kinds.iter().filter(|kind| halted.contains(kind));
+                (host.as_str(), own.copied().collect::<Vec<_>>())
+            })
+            .filter(|(_, kinds)| !kinds.is_empty())
+            .collect();
+        as_they_come(
+            &turn,
+            Limits::at_most(max_parallel),
+            |(host, kinds)| {
+                let own = HostProgress {
+                    campaign: progress,
+                    host,
+                };
+                sessions.with(host, |session| session.start(kinds, &own))
+            },
+            |index, result| {
+                if let (Err(error), Some((host, _))) = (result, turn.get(index)) {
+                    failed.push(((*host).to_owned(), error));
+                }
+                ControlFlow::Continue(())
+            },
+        );
+    }
+    failed
 }

@@ -1,6 +1,7 @@
 //! Looking at all hosts of a cluster that is down: who cannot be reached is told and left out, and
 //! every control plane is asked about itself, never a load balancer.
 
+use super::halted;
 use crate::args::RescueArgs;
 use crate::commands::fleet::carry::{Undertaking, interrupted};
 use crate::commands::fleet::{Looked, look_at_all, session_error};
@@ -64,7 +65,8 @@ impl Sight {
 }
 
 impl Looker<'_> {
-    /// Looks at every host, after what was interrupted on any of them has been settled.
+    /// Looks at every host, after what was interrupted on any of them has been settled and what was
+    /// stopped has been started.
     pub fn look_at_settled(&self) -> Result<Sight, CliError> {
         let mut looked = self.look_at_hosts()?;
         let runs = interrupted(&looked);
@@ -78,6 +80,11 @@ impl Looker<'_> {
                     ));
                 }
             }
+            looked = self.look_at_hosts()?;
+        }
+        let undertaking = self.undertaking;
+        let max_parallel = undertaking.hosts.max_parallel;
+        if halted::start(self.context, undertaking.sessions, max_parallel, &looked)? {
             looked = self.look_at_hosts()?;
         }
         self.judged(looked)
