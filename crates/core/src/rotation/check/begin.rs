@@ -59,7 +59,8 @@ fn phase(root: &RootPicture) -> Option<Phase> {
 fn before(root: &RootPicture, place: &PlaceState, reader: &Reader) -> Option<Holds> {
     let phase = phase(root)?;
     let (last, before) = match (place.purpose, &place.holds) {
-        (Purpose::Trust, Holds::OldNew | Holds::NewOld) => (Phase::TrustBoth, Holds::Old),
+        // The new one comes first only where it took the old one's place, long after both were trusted.
+        (Purpose::Trust, Holds::OldNew) => (Phase::TrustBoth, Holds::Old),
         (Purpose::Trust, Holds::New) => (Phase::RetireOld, Holds::OldNew),
         (_, Holds::New) => (Phase::IssueFromNew, Holds::Old),
         _ => return None,
@@ -89,6 +90,7 @@ fn not_read_yet(
         for id in model.at(&place.place) {
             if let Some(cell) = model.cells.get_mut(id)
                 && matches!(cell.reload, Reload::Live { .. } | Reload::Restart)
+                && cell.flag.as_ref().is_none_or(|flag| *flag == reader.flag)
                 && process.is_some_and(|process| cell.owner == Owner::Process(process))
             {
                 cell.loaded.add(before);

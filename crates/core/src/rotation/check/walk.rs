@@ -76,6 +76,13 @@ impl Walk {
 
     pub(super) fn script(&mut self, script: &Script) {
         self.verdict.states = 1;
+        // Whatever is read already may be handed on at any time.
+        for part in [Part::RootCa, Part::TokenSigner, Part::FrontProxies] {
+            for id in self.model.parts(part) {
+                let loaded = self.model.cell(id).map(|cell| cell.loaded.clone());
+                self.feed(part, &loaded.unwrap_or_default());
+            }
+        }
         for round in &script.rounds {
             self.round.clone_from(&round.name);
             self.round(round);
