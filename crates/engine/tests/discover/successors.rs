@@ -82,13 +82,13 @@ fn the_next_service_account_key_is_found() {
     let next = key();
     let path = format!("{PKI}/sa-next.key");
     machine.write_mode(&path, key_pem(&next), 0o600);
-    machine.write(
-        &format!("{PKI}/sa-next.pub"),
-        next.public_key().to_pem(),
-    );
+    machine.write(&format!("{PKI}/sa-next.pub"), next.public_key().to_pem());
     let inventory = found(&machine);
     let keys = inventory.service_account_keys.iter();
     let names: Vec<&Path> = keys.map(|key| key.path.as_path()).collect();
     assert!(names.contains(&Path::new(&path)), "{names:?}");
-    assert!(names.contains(&Path::new(&format!("{PKI}/sa-next.pub"))), "{names:?}");
+    assert!(
+        names.contains(&Path::new(&format!("{PKI}/sa-next.pub"))),
+        "{names:?}"
+    );
 }
