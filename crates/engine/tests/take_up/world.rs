@@ -225,11 +225,8 @@ impl World {
         ComponentKind::ALL
             .into_iter()
             .filter(|kind| {
-                let elsewhere = [
-                    ComponentKind::KubeProxy,
-                    ComponentKind::CloudControllerManager,
-                ];
-                !elsewhere.contains(kind)
+                use ComponentKind::{CloudControllerManager, KubeProxy};
+                !matches!(kind, KubeProxy | CloudControllerManager)
             })
             .map(|kind| self.component(kind))
             .collect()
