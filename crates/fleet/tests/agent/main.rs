@@ -6,4 +6,5 @@
 mod canned;
 mod frames;
 mod messages;
+mod rotation;
 mod serving;
