@@ -8,7 +8,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    clippy::panic,
     clippy::disallowed_methods,
     reason = "a measurement, not a part of the crate: it needs a clock, keys and an output"
 )]

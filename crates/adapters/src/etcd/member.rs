@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use super::connect::{Connector, Way};
 
-#[expect(unused_qualifications, clippy::all, reason = "generated code")]
+#[expect(unused_qualifications, reason = "generated code")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/etcdserverpb.rs"));
 }

@@ -4,13 +4,12 @@ use crate::breakages::{culprits, well_formed};
 use crate::healthy::show;
 use crate::kubeadm::{Cluster, PKI};
 use crate::pki::{self, Authority, Pair, SERVER, Wish, authorities};
-use kubepki_core::model::ObjectReference;
-use kubepki_core::model::Severity;
 use kubepki_core::model::cluster::{
     ApiBackend, ApiBundle, ApiCertificate, BackendKind, BootstrapToken, BundlePurpose,
     ClusterObservation, Encoding, Node, RequestState, SigningRequest, TokenSecret,
 };
 use kubepki_core::model::live::{ServedChain, ServedFact};
+use kubepki_core::model::{ObjectReference, Severity};
 use kubepki_x509::Certificate;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-public", "kube-system", "shop"];

@@ -95,7 +95,6 @@ fn plan(
     let options = ClusterOptions {
         batch: hosts.batch.unwrap_or(WORKERS).of(selected.len()),
         only: selected.iter().map(|looked| looked.host.clone()).collect(),
-        ..ClusterOptions::default()
     };
     plan_cluster_renewal(&views, &request(context, args)?, &options, context.now())
         .map_err(|error| refused(&error))

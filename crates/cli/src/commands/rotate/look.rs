@@ -167,11 +167,8 @@ impl Looker<'_> {
         for host in servers {
             let name = host.host.as_str();
             let answered = self.undertaking.sessions.with(name, |session| {
-                match session.ask(&ApiQuestion::Ready)? {
-                    ApiAnswer::Health { ok: false, found } => {
-                        return Err(SessionError::new("api-not-ready", found));
-                    }
-                    _ => {}
+                if let ApiAnswer::Health { ok: false, found } = session.ask(&ApiQuestion::Ready)? {
+                    return Err(SessionError::new("api-not-ready", found));
                 }
                 let leaders = session.ask(&ApiQuestion::Leaders)?;
                 Ok((leaders, session.ask(&ApiQuestion::Scan)?))

@@ -122,7 +122,7 @@ fn runs_are_taken_back_in_reverse_order_and_no_further_than_asked() {
     let trust = named("back-trust-hosts", &["cp2 trust-2", "cp1 trust-1"]);
     let made = named("back-prepare", &["cp2 came", "cp1 made"]);
     let of = |how_far| undone(&taken_back(how_far, None).unwrap());
-    assert_eq!(of(HowFar::Round), [serving.clone()]);
+    assert_eq!(of(HowFar::Round), std::slice::from_ref(&serving));
     assert_eq!(of(HowFar::Phase), [serving.clone(), clients.clone()]);
     assert_eq!(of(HowFar::Everything), [serving, clients, trust, made]);
 }
