@@ -64,6 +64,16 @@ impl Cluster {
         })
     }
 
+    /// Deletes the workload's pods and makes them anew: they have no controller that would.
+    pub fn restart_pods(&self) -> Result<()> {
+        let delete = ["delete", "pods", "--all", "-n", WORKLOAD_NAMESPACE];
+        let deleted = self.kubectl(delete)?;
+        if !deleted.success() {
+            bail!("cannot delete the pods: {}", deleted.stderr);
+        }
+        self.start_workload()
+    }
+
     fn write_objects(&self, host: &Host, name: &str, items: Vec<Value>) -> Result<()> {
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
         let file = format!("/root/workload-{name}.json");
