@@ -50,6 +50,19 @@ impl Record {
             .filter(|(_, why)| !why.starts_with("broken"))
     }
 
+    /// Requests that were under way when etcd got another leader: an API server passes etcd's words on,
+    /// and no order of restarts spares a cluster that moment.
+    pub fn lost_to_elections(&self) -> usize {
+        const WORDS: [&str; 3] = [
+            "raft proposal dropped",
+            "etcdserver: leader changed",
+            "etcdserver: request timed out",
+        ];
+        self.refused()
+            .filter(|(_, why)| WORDS.iter().any(|words| why.contains(words)))
+            .count()
+    }
+
     /// Watches that ended before their time.
     pub fn broken_watches(&self) -> usize {
         self.failed.len() - self.refused().count()

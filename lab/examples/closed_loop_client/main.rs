@@ -90,41 +90,43 @@ struct Client {
 impl Client {
     fn once(&mut self) -> Result<()> {
         self.number += 1;
-        let folder = format!("/api/v1/namespaces/{}/configmaps", self.arguments.namespace);
+        let namespace = format!("/api/v1/namespaces/{}", self.arguments.namespace);
+        let folder = format!("{namespace}/configmaps");
         match self.arguments.job.as_str() {
-            "get" => self.ask(
-                "GET",
-                &format!("/api/v1/namespaces/{}", self.arguments.namespace),
-                "",
-            ),
+            "get" => self.ask("GET", &namespace, "").map(drop),
             "write" => {
                 let name = format!("loop-{}-{}", std::process::id(), self.number);
                 let object = format!(
                     r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}"}}}}"#
                 );
-                self.ask("POST", &folder, &object)?;
-                self.ask("DELETE", &format!("{folder}/{name}"), "")
+                // what was not made cannot be deleted
+                if self.ask("POST", &folder, &object)? {
+                    self.ask("DELETE", &format!("{folder}/{name}"), "")?;
+                }
+                Ok(())
             }
             "watch" => self.watch(&format!("{folder}?watch=1&timeoutSeconds={WATCH_SECONDS}")),
             // the gateway of etcd's client port; the key is "\0", the range everything, only counted
-            "etcd" => self.ask(
-                "POST",
-                "/v3/kv/range",
-                r#"{"key":"AA==","range_end":"AA==","count_only":true}"#,
-            ),
+            "etcd" => {
+                let count = r#"{"key":"AA==","range_end":"AA==","count_only":true}"#;
+                self.ask("POST", "/v3/kv/range", count).map(drop)
+            }
             other => bail!("unknown job {other}"),
         }
     }
 
-    fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<()> {
-        match self.answer(method, path, body) {
-            Ok((answer, again)) if answer.is_good() => self.journal.good(again),
-            Ok((answer, _)) => {
-                self.journal
-                    .failed(&format!("HTTP {} {}", answer.status, answer.start()))
+    /// Whether it was answered as it should be.
+    fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<bool> {
+        let failed = match self.answer(method, path, body) {
+            Ok((answer, again)) if answer.is_good() => {
+                self.journal.good(again)?;
+                return Ok(true);
             }
-            Err(error) => self.journal.failed(&format!("{error:#}")),
-        }
+            Ok((answer, _)) => format!("HTTP {} {}", answer.status, answer.start()),
+            Err(error) => format!("{error:#}"),
+        };
+        self.journal.failed(&failed)?;
+        Ok(false)
     }
 
     /// The answer, and whether a dead connection was replaced for it.

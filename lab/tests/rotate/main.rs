@@ -25,6 +25,10 @@ use crate::roots::Before;
 /// What is rotated when nobody says otherwise.
 const ROTATED: &str = "all";
 
+/// A rotation of etcd's CA changes the leader twice, and each time every writer may lose the request that
+/// is under way; of nine such changes of a plain control run one lost two.
+const LOST_TO_ELECTIONS: usize = 4;
+
 /// The cluster, and the operator's way to it.
 pub struct Field<'cluster> {
     /// The lab.
@@ -65,18 +69,17 @@ fn a_cluster_gets_new_roots_and_no_request_fails() -> Result<()> {
         cluster.wait_until_ready(host.name())?;
     }
     cluster.start_workload()?;
-    let allowed = match std::env::var_os("KUBEPKI_ROTATE_CONTROL") {
-        Some(_) => control::restarts(&field)?,
-        None => 0,
-    };
+    if std::env::var_os("KUBEPKI_ROTATE_CONTROL").is_some() {
+        control::restarts(&field)?;
+    }
     let asked = std::env::var("KUBEPKI_ROTATE").unwrap_or_else(|_| ROTATED.to_owned());
     for root in asked.split(',').filter(|root| !root.is_empty()) {
-        rotate(&field, root, allowed)?;
+        rotate(&field, root)?;
     }
     Ok(())
 }
 
-fn rotate(field: &Field<'_>, root: &str, allowed: usize) -> Result<()> {
+fn rotate(field: &Field<'_>, root: &str) -> Result<()> {
     let before = Before::of(field)?;
     let clients = ClosedLoop::start(field.cluster)?;
     let start = Instant::now();
@@ -88,9 +91,11 @@ fn rotate(field: &Field<'_>, root: &str, allowed: usize) -> Result<()> {
     let records = clients.finish(field.cluster)?;
     let failed = told(&records);
     rotated?;
+    let lost: usize = records.iter().map(Record::lost_to_elections).sum();
+    ensure!(failed == lost, "{} requests failed", failed - lost);
     ensure!(
-        failed <= allowed,
-        "{failed} requests failed; {allowed} did in the control run"
+        lost <= LOST_TO_ELECTIONS,
+        "{lost} requests were lost to changes of etcd's leader"
     );
     afterwards::the_old_is_known_nowhere(field, &before, root)?;
     afterwards::kubeadm_is_content(field)?;
