@@ -42,7 +42,7 @@ fn a_token_is_made_in_a_real_api_and_cluster_info_is_signed_for_it() {
     let token = BootstrapToken::generate(&chance(), Some(expires)).unwrap();
     admin.create_bootstrap_token(&token).unwrap();
     let again = admin.create_bootstrap_token(&token).unwrap_err();
-    assert_eq!(again.kind, ClusterErrorKind::Other);
+    assert_eq!(again.kind, ClusterErrorKind::Conflict);
     assert!(again.detail.contains("already exists"), "{again}");
     let secret = danger::open(token.secret());
     let secret = std::str::from_utf8(secret).unwrap();
