@@ -43,6 +43,10 @@ impl Host {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+        // a run that carries on comes to its first step sooner than a busy machine's processes are read
+        if process.is_none() {
+            process = self.process_seen_from_here()?;
+        }
         std::thread::sleep(pause);
         let process = process
             .with_context(|| format!("no process of kubepki was seen before {wanted}"))?
