@@ -113,12 +113,18 @@ pub fn execute_brought(
     basis::check(host, plan)?;
     let Making { changes, issued } = make(execution, before, plan, brought)?;
     let written: Vec<PathBuf> = changes.iter().map(|it| it.path().to_owned()).collect();
+    // A folder that has to exist is not saved with all that is in it.
+    let files: Vec<PathBuf> = changes
+        .iter()
+        .filter(|change| !matches!(change, Change::Directory { .. }))
+        .map(|change| change.path().to_owned())
+        .collect();
     // What writes nothing leaves nothing to bring back, and `undo` is to find the run that did.
     let protection = execution.backup.as_ref().filter(|_| !changes.is_empty());
     if let Some(protection) = protection {
         execution.progress.say("saving the files as they are");
         let id = transaction.record().id.clone();
-        let paths = backup_paths(plan, before, &written);
+        let paths = backup_paths(plan, before, &files);
         let request = backup::Request {
             id: &id,
             verb: &plan.verb,
