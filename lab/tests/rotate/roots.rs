@@ -27,7 +27,7 @@ impl Before {
             .context("the lab has no control plane")?;
         // what another test of this lab took out of the cluster is nobody's copy
         for host in &field.hosts {
-            host.shell("rm -f /root/*.crt")?;
+            host.shell("rm -f /root/*.crt /root/*.json")?;
         }
         let out = first.folder().join("before");
         fs_err::create_dir_all(&out)?;
