@@ -66,9 +66,17 @@ pub struct EtcdObjects {
 impl Host {
     /// Reads everything from this host's etcd, which must have a quorum.
     pub fn etcd_objects(&self) -> Result<EtcdObjects> {
+        Ok(EtcdObjects::of(self.etcd_values()?))
+    }
+
+    /// Every key of this host's etcd with its value.
+    pub fn etcd_values(&self) -> Result<Vec<(String, Vec<u8>)>> {
         self.shell(ASKED)?;
         let file = self.path(Path::new("/root/etcd-objects.json"));
-        EtcdObjects::parse(&fs_err::read(file)?)
+        let answer = fs_err::read(&file)?;
+        // it holds every secret and CA of the cluster
+        fs_err::remove_file(file)?;
+        values(&answer)
     }
 }
 
@@ -114,23 +122,31 @@ impl EtcdObjects {
         differences
     }
 
-    fn parse(answer: &[u8]) -> Result<Self> {
-        let answer: Value = serde_json::from_slice(answer).context("etcdctl answered no JSON")?;
-        let mut objects = BTreeMap::new();
-        for entry in answer["kvs"].as_array().context("etcdctl found nothing")? {
-            let field = |name: &str| {
-                let text = entry[name].as_str().with_context(|| format!("no {name}"))?;
-                STANDARD
-                    .decode(text)
-                    .with_context(|| format!("an odd {name}"))
-            };
-            let key = String::from_utf8(field("key")?)?;
-            if !starts_with(&key, &COMES_AND_GOES) {
-                objects.insert(key, Object::of(&field("value")?));
-            }
+    fn of(values: Vec<(String, Vec<u8>)>) -> Self {
+        let objects = values
+            .into_iter()
+            .filter(|(key, _)| !starts_with(key, &COMES_AND_GOES))
+            .map(|(key, value)| (key, Object::of(&value)));
+        EtcdObjects {
+            objects: objects.collect(),
         }
-        Ok(EtcdObjects { objects })
     }
+}
+
+/// Keys and values of an answer of etcdctl.
+fn values(answer: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
+    let answer: Value = serde_json::from_slice(answer).context("etcdctl answered no JSON")?;
+    let mut values = Vec::new();
+    for entry in answer["kvs"].as_array().context("etcdctl found nothing")? {
+        let field = |name: &str| {
+            let text = entry[name].as_str().with_context(|| format!("no {name}"))?;
+            STANDARD
+                .decode(text)
+                .with_context(|| format!("an odd {name}"))
+        };
+        values.push((String::from_utf8(field("key")?)?, field("value")?));
+    }
+    Ok(values)
 }
 
 impl Object {
@@ -189,7 +205,7 @@ mod tests {
             })
             .collect();
         let answer = serde_json::json!({ "kvs": entries }).to_string();
-        EtcdObjects::parse(answer.as_bytes()).unwrap()
+        EtcdObjects::of(values(answer.as_bytes()).unwrap())
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kubepki_lab::{Host, WORKLOAD_NAMESPACE, together, until};
@@ -36,24 +36,8 @@ pub fn the_old_is_known_nowhere(field: &Field<'_>, before: &Before, root: &str) 
         }
     }
     let first = field.control_planes.first().context("no control plane")?;
-    first.shell(
-        "cd /etc/kubernetes/pki/etcd; ETCDCTL_API=3 etcdctl --cacert ca.crt \
-         --cert healthcheck-client.crt --key healthcheck-client.key get /registry/ --prefix -w json \
-         >/root/etcd-values.json",
-    )?;
-    let file = first.path("/root/etcd-values.json");
-    let values: serde_json::Value = serde_json::from_slice(&fs_err::read(&file)?)?;
-    fs_err::remove_file(file)?;
-    for entry in values["kvs"].as_array().context("etcd is empty")? {
-        let field = |name: &str| -> Result<Vec<u8>> {
-            Ok(STANDARD.decode(entry[name].as_str().unwrap_or_default())?)
-        };
-        if holds(&field("value")?, &old) {
-            bail!(
-                "an old root lies in etcd at {}",
-                String::from_utf8_lossy(&field("key")?)
-            );
-        }
+    for (key, value) in first.etcd_values()? {
+        ensure!(!holds(&value, &old), "an old root lies in etcd at {key}");
     }
     the_old_administrator_is_refused(field, root)
 }

@@ -18,7 +18,7 @@ mod roots;
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
-use kubepki_lab::{Cache, ClosedLoop, Cluster, Host, Lab, Output, Record, SshAccess};
+use kubepki_lab::{ClosedLoop, Cluster, Host, Output, Record, SshAccess, UsedLab};
 
 use crate::roots::Before;
 
@@ -44,18 +44,8 @@ pub struct Field<'cluster> {
 #[test]
 #[ignore = "needs root and the lab: cargo xtask test --tier lab"]
 fn a_cluster_gets_new_roots_and_no_request_fails() -> Result<()> {
-    let kept;
-    let made;
-    let cluster: &Cluster = match std::env::var("KUBEPKI_LAB_USE") {
-        Ok(name) => {
-            kept = Cluster::named(&Cache::open()?, &name)?;
-            &kept
-        }
-        Err(_) => {
-            made = Lab::up(3, 2)?;
-            &made
-        }
-    };
+    let lab = UsedLab::up(3, 2)?;
+    let cluster: &Cluster = &lab;
     let hosts = cluster.hosts()?;
     let mut control_planes = hosts.clone();
     control_planes.retain(|host| host.name().starts_with("cp"));

@@ -11,7 +11,8 @@ Nobody needs to type this: with hosts in a cluster document, kubepki puts itself
 starts this verb there, over ssh and with sudo where that is needed. It looks, carries out plans
 and signs, as the same program does when it runs on the host, and it ends with its standard input.
 A plan that names a file which neither the host's own discovery found nor lies beside such a file
-is refused. Private keys never leave the host: only requests and certificates travel.
+is refused. Private keys never leave the host in the open: requests and certificates travel, and the
+keys that all control planes share only sealed for another session.
 
 Example:
   ssh cp1 sudo -n kubepki agent --stdio < requests")]

@@ -37,7 +37,7 @@ Examples:
   kubepki rotate status
   kubepki rotate next
   kubepki rotate back --to start
-  kubepki rotate run kubernetes-ca --offline"
+  kubepki rotate plan kubernetes-ca --offline"
 )]
 pub struct RotateArgs {
     /// What is done.
@@ -159,13 +159,6 @@ pub struct RotationWish {
     /// before the rotation begins, and has to be acknowledged as it is spelled there. May be repeated.
     #[arg(long, value_name = "COPY|all")]
     pub acknowledge: Vec<String>,
-
-    /// What becomes of the old private key at the end
-    ///
-    /// destroy removes it from its place; the backups of the rotation's runs still hold it (encrypted
-    /// with --backup-recipient) until `kubepki backup prune`. keep leaves it beside the new one.
-    #[arg(long, value_name = "WHAT", value_enum, default_value = "destroy")]
-    pub old_key: OldKeyChoice,
 }
 
 impl RotationWish {
@@ -181,7 +174,6 @@ impl RotationWish {
             subject: None,
             restart_workloads: RestartChoice::Auto,
             acknowledge: Vec::new(),
-            old_key: OldKeyChoice::Destroy,
         }
     }
 }
@@ -195,15 +187,6 @@ pub enum RestartChoice {
     List,
     /// Leave them alone
     None,
-}
-
-/// What becomes of the old private key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OldKeyChoice {
-    /// It goes
-    Destroy,
-    /// It stays, beside the new one
-    Keep,
 }
 
 /// How hosts are looked at and changed.

@@ -29,7 +29,7 @@ pub use picture::{
     Generation, Holds, HostFacts, Keeper, Leaders, Picture, PlaceState, Purpose, Reader,
     RootPicture,
 };
-pub use plan::{OldKey, RestartWorkloads, RotationRequest};
+pub use plan::{RestartWorkloads, RotationRequest};
 pub use proof::{ProbeTarget, Proof, TargetKind};
 pub use root::Root;
 pub use script::{Action, Await, Round, Script, Turn};

@@ -345,8 +345,13 @@ pub fn tell(
         }
         return Ok(in_full(plan));
     }
+    Err(with_hosts(not_done(outcome), outcome))
+}
+
+/// How many hosts came how far, and what the failed ones said, beside an error.
+pub fn with_hosts(error: CliError, outcome: &CampaignOutcome) -> CliError {
     let count = |state| outcome.in_state(state).count();
-    let mut error = not_done(outcome).detail(
+    let mut error = error.detail(
         "hosts",
         format!(
             "{} done, {} partly, {} failed, {} not begun",
@@ -361,7 +366,7 @@ pub fn tell(
             error = error.detail("evidence", format_args!("{}: {label}: {value}", host.host));
         }
     }
-    Err(error)
+    error
 }
 
 /// The error of a campaign that came to no end: where it stopped, and how to go on.

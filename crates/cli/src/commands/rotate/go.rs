@@ -9,7 +9,7 @@ use super::look::{Looker, World};
 use super::pause::flag_of_interrupts;
 use super::{left, proof, refusal, scope, show, standing};
 use crate::args::RotateRunArgs;
-use crate::commands::fleet::carry::Undertaking;
+use crate::commands::fleet::carry::{Undertaking, not_done, with_hosts};
 use crate::commands::fleet::document::SelectedHosts;
 use crate::commands::fleet::{Reach, Voices};
 use crate::commands::{backup, plan_view};
@@ -389,32 +389,13 @@ impl Going<'_> {
 
 /// What is done, what is not, and how to go on.
 pub fn failed(outcome: &CampaignOutcome) -> CliError {
-    let (code, reason) = match &outcome.stopped {
-        Some(stopped) => (
-            stopped.code,
-            format!("stopped in round {}: {}", stopped.stage, stopped.reason),
-        ),
-        None => ("not-done", "not everything was done".to_owned()),
-    };
-    let count = |state| outcome.in_state(state).count();
-    let mut error = CliError::new(code, reason).detail(
-        "hosts",
-        format!(
-            "{} done, {} partly, {} failed, {} not begun",
-            count(HostState::Done),
-            count(HostState::Partly),
-            count(HostState::Failed),
-            count(HostState::NotBegun)
-        ),
-    );
+    let mut error = with_hosts(not_done(outcome), outcome);
     for host in outcome.in_state(HostState::Failed) {
-        for (label, value) in host.error.iter().flat_map(|error| &error.details) {
-            error = error.detail("evidence", format_args!("{}: {label}: {value}", host.host));
-        }
         if let Some(hint) = host.error.as_ref().and_then(|error| error.hint.as_ref()) {
             error = error.detail("hint", format_args!("{}: {hint}", host.host));
         }
     }
+    // `undo` of single hosts, which is the hint otherwise, is no way back in a rotation.
     error.hint(
         "every host works with what lies there now; `kubepki rotate run` looks again and goes on, \
          `kubepki rotate back` takes the phase back",

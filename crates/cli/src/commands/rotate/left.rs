@@ -1,6 +1,5 @@
 //! What a rotation leaves to people, and what keeps a phase from being over.
 
-use kubepki_core::rotation::plan::OldKey;
 use kubepki_core::rotation::{
     Holds, Keeper, Phase, Picture, PlaceState, Position, Purpose, RootPicture, RotationRequest,
 };
@@ -18,20 +17,15 @@ pub fn to_the_user(picture: &Picture, request: &RotationRequest) -> Vec<String> 
             .filter(|state| state.kept_by == Keeper::Outside && state.holds != Holds::New);
         lines.extend(outside.map(|state| format!("{}: {}", named(state), held(&state.holds))));
         if root.position == Position::AtRest {
-            lines.push(after(root, request));
+            lines.push(after(root));
         }
     }
     lines
 }
 
-fn after(root: &RootPicture, request: &RotationRequest) -> String {
-    let key = match request.old_key {
-        OldKey::Destroyed => {
-            "backups of these runs in /var/lib/kubepki/backups and the etcd snapshot still hold old secrets: \
-             `kubepki backup prune` once nothing is to be taken back"
-        }
-        OldKey::Kept => "the old key is in the runs' backups on its hosts",
-    };
+fn after(root: &RootPicture) -> String {
+    let key = "backups of these runs in /var/lib/kubepki/backups and the etcd snapshot still hold old secrets: \
+               `kubepki backup prune` once nothing is to be taken back";
     match root.root.authority() {
         Some(_) => format!(
             "{}: kubeconfigs and pinned CAs outside these hosts (CI, laptops, monitoring) have to be handed out anew; {key}",

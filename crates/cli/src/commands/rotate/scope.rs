@@ -1,14 +1,14 @@
 //! What a rotation is about: which hosts, which roots, and what was wished for.
 
 use super::standing;
-use crate::args::{OldKeyChoice, RestartChoice, RootChoice, RotationWish, roots as typed_roots};
+use crate::args::{RestartChoice, RootChoice, RotationWish, roots as typed_roots};
 use crate::commands::fleet::document::{SelectedHosts, selected};
 use crate::commands::fleet::everybody;
 use crate::commands::rescue::hosts::this_one;
 use crate::context::{Context, host_error};
 use crate::error::CliError;
 use kubepki_adapters::host::LocalHost;
-use kubepki_core::rotation::plan::{GivenAuthority, OldKey, RestartWorkloads};
+use kubepki_core::rotation::plan::{GivenAuthority, RestartWorkloads};
 use kubepki_core::rotation::{Picture, Root, RootPicture, RotationRequest};
 use kubepki_engine::ports::{FILE_LIMIT, HostRead};
 use kubepki_sealed::danger;
@@ -102,10 +102,6 @@ pub fn request(
             .collect(),
         batch,
         offline: wish.offline,
-        old_key: match wish.old_key {
-            OldKeyChoice::Destroy => OldKey::Destroyed,
-            OldKeyChoice::Keep => OldKey::Kept,
-        },
         ..default
     })
 }

@@ -42,7 +42,7 @@ mod tests;
 pub use after::picture_after;
 pub use position::{place as place_positions, position};
 pub use refusal::Refusal;
-pub use request::{GivenAuthority, OldKey, RestartWorkloads, RotationRequest};
+pub use request::{GivenAuthority, RestartWorkloads, RotationRequest};
 
 use super::phase::Phase;
 use super::picture::Picture;

@@ -7,7 +7,7 @@ use super::trust_both::unstarted;
 use crate::model::ComponentKind::{Etcd, KubeApiserver};
 use crate::plan::Notice;
 use crate::rotation::picture::{Holds, Purpose, RootPicture};
-use crate::rotation::{Action, OldKey, Phase, RestartWorkloads, Root, Round};
+use crate::rotation::{Action, Phase, RestartWorkloads, Root, Round};
 
 pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
     let mut all = Vec::new();
@@ -59,7 +59,7 @@ pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
     }
     all.extend(workloads(scene));
     let retires = rounds.iter().any(|round| round.phase == Phase::RetireOld);
-    if retires && scene.request.old_key == OldKey::Destroyed {
+    if retires {
         all.push(notice(
             "old-key-destroyed",
             "private keys",

@@ -31,8 +31,6 @@ pub struct RotationRequest {
     pub batch: u32,
     /// One brute swap with everything down, instead of phases.
     pub offline: bool,
-    /// What becomes of the old private key.
-    pub old_key: OldKey,
 }
 
 /// A new CA that somebody else made.
@@ -60,17 +58,6 @@ pub enum RestartWorkloads {
     None,
 }
 
-/// What becomes of the old private key when nobody trusts it any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OldKey {
-    /// It goes from its place on every host. Backups of the rotation's runs hold it until they are
-    /// forgotten.
-    #[default]
-    Destroyed,
-    /// It stays in the runs' backups on its hosts, readable to root alone.
-    Kept,
-}
-
 /// As kubeadm makes its authorities.
 const TEN_YEARS: SignedDuration = SignedDuration::from_hours(87_600);
 
@@ -88,7 +75,6 @@ impl RotationRequest {
             acknowledged: Vec::new(),
             batch: 10,
             offline: false,
-            old_key: OldKey::default(),
         }
     }
 
