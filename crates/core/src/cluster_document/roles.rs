@@ -102,6 +102,7 @@ mod tests {
             flags: Flags::from_arguments(flags),
             mounts: PathMap::default(),
             processes: Vec::new(),
+            is_marked: false,
         };
         Inventory {
             host: "h".to_owned(),

@@ -62,6 +62,10 @@ pub struct Component {
     pub mounts: PathMap,
     /// Its processes now; empty when it does not run or processes cannot be seen.
     pub processes: Vec<RunningProcess>,
+    /// Whether its static pod's manifest bears the annotation of an earlier restart
+    /// ([`RESTARTED_AT`](crate::formats::static_pod::RESTARTED_AT)): it is not as it was made.
+    #[serde(default)]
+    pub is_marked: bool,
 }
 
 impl Component {

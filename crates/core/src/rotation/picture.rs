@@ -175,6 +175,12 @@ pub struct HostFacts {
     pub node: Option<String>,
     /// Components on it.
     pub components: Vec<ComponentKind>,
+    /// Those of them that the kubelet runs as static pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub static_pods: Vec<ComponentKind>,
+    /// Those of the static pods whose manifest bears the annotation of an earlier restart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marked: Vec<ComponentKind>,
     /// Its addresses as others reach it (advertised by its API server, etcd member or Node).
     pub addresses: Vec<String>,
 }

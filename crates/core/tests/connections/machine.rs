@@ -78,6 +78,7 @@ impl Machine {
             flags: Flags::from_argv(argv),
             mounts: PathMap::of_host(),
             processes: Vec::new(),
+            is_marked: false,
         }
     }
 

@@ -5,10 +5,13 @@ use crate::authority::NOW;
 use crate::carry::Reach;
 use crate::field::{Field, shape};
 use crate::world::Shape;
-use kubepki_core::connections::verify_all;
+use kubepki_core::connections::{Place, verify_all};
+use kubepki_core::model::ObjectReference;
 use kubepki_core::rotation::check::{Verdict, check};
 use kubepki_core::rotation::plan::{next_phase, script_for, whole};
-use kubepki_core::rotation::{Position, Root, RotationRequest, Script};
+use kubepki_core::rotation::{
+    Holds, Keeper, Phase, PlaceState, Position, Purpose, Root, RotationRequest, Script,
+};
 use kubepki_x509::path::SignatureMemo;
 use proptest::prelude::*;
 
@@ -190,4 +193,35 @@ proptest! {
         }
         to_the_end(&mut field, &request);
     }
+}
+
+#[test]
+fn what_was_acknowledged_keeps_nothing_from_being_retired() {
+    let mut field = Field::new(shape(1, 1));
+    let mut request = request(&[Root::ServiceAccountKey]);
+    request.acknowledged = vec!["*".to_owned()];
+    while let Some(phase) = next_phase(&field.seen().2, &request) {
+        if phase == Phase::RetireOld {
+            break;
+        }
+        let script = next(&field, &request).unwrap();
+        field.carry(&script, turns(&script), Reach::All);
+    }
+    let (graph, material, mut picture) = field.seen();
+    let root = picture.roots.iter_mut();
+    let root = root.filter(|it| it.root == Root::ServiceAccountKey);
+    for root in root {
+        root.places.push(PlaceState {
+            place: Place::Api(ObjectReference::namespaced("Pod", "shop", "till")),
+            purpose: Purpose::Present,
+            kept_by: Keeper::Outside,
+            holds: Holds::Old,
+            readers: Vec::new(),
+            renewable_as: None,
+        });
+    }
+    let script = script_for(&picture, &request, Phase::RetireOld).unwrap();
+    assert!(!script.rounds.is_empty());
+    let verdict = check(&graph, &material, &picture, &script);
+    assert!(verdict.violations.is_empty(), "{}", told(&verdict));
 }

@@ -6,7 +6,7 @@ use super::reader::Reader;
 use kubepki_core::formats::component_config;
 use kubepki_core::formats::flags::Flags;
 use kubepki_core::formats::kubelet_config::KubeletConfiguration;
-use kubepki_core::formats::static_pod::{PathMap, StaticPod};
+use kubepki_core::formats::static_pod::{PathMap, RESTARTED_AT, StaticPod};
 use kubepki_core::formats::unit_file::UnitFile;
 use kubepki_core::model::{Component, ComponentKind, RunningProcess, RunsAs};
 use kubepki_sealed::danger;
@@ -108,6 +108,7 @@ fn add_unknown(
             flags: flags.clone(),
             mounts: PathMap::of_host(),
             processes: Vec::new(),
+            is_marked: false,
         });
     }
 }
@@ -182,6 +183,7 @@ fn from_units(reader: &mut Reader<'_>) -> Vec<Component> {
             flags,
             mounts: PathMap::of_host(),
             processes: Vec::new(),
+            is_marked: false,
         });
     }
     components
@@ -206,6 +208,7 @@ fn from_static_pods(reader: &mut Reader<'_>, folder: &Path) -> Vec<Component> {
         };
         match StaticPod::parse(danger::open(&contents)) {
             Ok(pod) => {
+                let is_marked = pod.annotations.contains_key(RESTARTED_AT);
                 components.extend(pod.containers.into_iter().filter_map(|container| {
                     Some(Component {
                         kind: container.component?,
@@ -216,6 +219,7 @@ fn from_static_pods(reader: &mut Reader<'_>, folder: &Path) -> Vec<Component> {
                         flags: container.flags,
                         mounts: container.mounts,
                         processes: Vec::new(),
+                        is_marked,
                     })
                 }));
             }

@@ -43,6 +43,7 @@ pub(super) fn add(
                 flags,
                 mounts: container.mounts,
                 processes: Vec::new(),
+                is_marked: false,
             }),
             Some(component) if container.is_running => {
                 // A unit without flags is what starts the container (kubespray's script

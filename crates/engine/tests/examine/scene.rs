@@ -93,6 +93,7 @@ impl Scene {
             flags,
             mounts: PathMap::of_host(),
             processes: Vec::new(),
+            is_marked: false,
         });
     }
 

@@ -205,6 +205,7 @@ impl World {
                 flags: Flags::from_arguments(&["--kubeconfig=/etc/kubernetes/kubelet.conf"]),
                 mounts: PathMap::of_host(),
                 processes,
+                is_marked: false,
             };
         }
         let pod = StaticPod::parse(manifest(kind).as_bytes()).unwrap();
@@ -218,6 +219,7 @@ impl World {
             flags: container.flags.clone(),
             mounts: container.mounts.clone(),
             processes,
+            is_marked: false,
         }
     }
 

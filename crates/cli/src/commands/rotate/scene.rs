@@ -19,6 +19,8 @@ fn generation(name: &str, digit: char) -> Generation {
 
 fn host(name: &str, components: &[ComponentKind]) -> HostFacts {
     HostFacts {
+        static_pods: Vec::new(),
+        marked: Vec::new(),
         name: name.to_owned(),
         node: Some(name.to_owned()),
         components: components.to_vec(),

@@ -41,7 +41,8 @@ pub(super) fn has_second_tokens(picture: &Picture) -> bool {
         .into_iter()
         .flat_map(|it| &it.places);
     let mut in_secrets = places
-        .filter(|it| it.purpose == Purpose::Present && it.kept_by != Keeper::Workload)
+        .filter(|it| it.purpose == Purpose::Present)
+        .filter(|it| !matches!(it.kept_by, Keeper::Workload | Keeper::Outside))
         .peekable();
     in_secrets.peek().is_some()
         && in_secrets.all(|it| matches!(it.holds, Holds::NewOld | Holds::OldNew | Holds::New))
@@ -167,10 +168,11 @@ fn tokens(model: &mut Model, contents: &mut Contents, root: &RootPicture, verdic
             );
         }
     }
+    // What only its owner can change was acknowledged, or nothing is planned.
     let presented = root
         .places
         .iter()
-        .filter(|it| it.purpose == Purpose::Present);
+        .filter(|it| it.purpose == Purpose::Present && it.kept_by != Keeper::Outside);
     let mut in_secrets = Choices::default();
     for place in presented {
         let holds = match place.holds {

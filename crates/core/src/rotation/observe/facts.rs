@@ -4,7 +4,7 @@ use super::inventories;
 use super::loaded::{changed, started};
 use crate::diagnose::Evidence;
 use crate::model::cluster::ClusterObservation;
-use crate::model::{ComponentKind, Inventory};
+use crate::model::{Component, ComponentKind, Inventory, RunsAs};
 use crate::rotation::picture::{Holds, HostFacts, Leaders, PlaceState, Purpose};
 use jiff::{SignedDuration, Timestamp};
 use std::net::IpAddr;
@@ -17,9 +17,18 @@ pub(super) fn hosts(evidence: &Evidence<'_>) -> Vec<HostFacts> {
         name: inventory.host.clone(),
         node: node(inventory).map(ToOwned::to_owned),
         components: inventory.components.iter().map(|it| it.kind).collect(),
+        static_pods: kinds(inventory, |it| {
+            matches!(it.runs_as, RunsAs::StaticPod { .. })
+        }),
+        marked: kinds(inventory, |it| it.is_marked),
         addresses: addresses(inventory, evidence.cluster),
     });
     hosts.collect()
+}
+
+fn kinds(inventory: &Inventory, are: impl Fn(&Component) -> bool) -> Vec<ComponentKind> {
+    let components = inventory.components.iter();
+    components.filter(|it| are(it)).map(|it| it.kind).collect()
 }
 
 /// Leaders by their hosts' names in the cluster document: they name themselves by their Nodes, or as

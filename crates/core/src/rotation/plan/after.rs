@@ -2,7 +2,7 @@
 //! world is there. What others do in the meantime (publish, merge) is taken as done where it is awaited.
 
 use super::places::{SIGNING_FLAG, is_read_by, reads_at_start};
-use super::position;
+use super::{marks, position};
 use crate::connections::Place;
 use crate::model::ComponentKind::{
     self, Etcd, KubeApiserver, KubeControllerManager, KubeScheduler,
@@ -31,7 +31,7 @@ pub fn picture_after(picture: &Picture, script: &Script) -> Picture {
     let mut picture = Picture {
         observed_at: picture.observed_at,
         roots: after.roots.into_iter().map(|it| it.root).collect(),
-        hosts: picture.hosts.clone(),
+        hosts: marks::after(&picture.hosts, script),
         leaders: after.leaders,
         gaps: picture.gaps.clone(),
     };

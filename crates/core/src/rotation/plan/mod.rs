@@ -22,6 +22,7 @@ mod after;
 mod checks;
 mod estimate;
 mod issue;
+mod marks;
 mod notices;
 mod offline;
 mod places;

@@ -4,9 +4,10 @@ use super::checks::spelled;
 use super::estimate;
 use super::scene::Scene;
 use super::trust_both::unstarted;
+use crate::connections::Place;
 use crate::model::ComponentKind::{Etcd, KubeApiserver};
 use crate::plan::Notice;
-use crate::rotation::picture::{Holds, Purpose, RootPicture};
+use crate::rotation::picture::{Holds, Keeper, Purpose, RootPicture};
 use crate::rotation::{Action, Phase, RestartWorkloads, Root, Round};
 
 pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
@@ -58,6 +59,7 @@ pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
         ));
     }
     all.extend(workloads(scene));
+    all.extend(left_to_owners(scene, rounds));
     let retires = rounds.iter().any(|round| round.phase == Phase::RetireOld);
     if retires {
         all.push(notice(
@@ -158,6 +160,51 @@ fn workloads(scene: &Scene<'_>) -> Option<Notice> {
     }
 }
 
+/// Pods that only their owners can replace, when they are about to be left behind: whoever acknowledged
+/// every copy did so before anybody knew of them.
+fn left_to_owners(scene: &Scene<'_>, rounds: &[Round]) -> Option<Notice> {
+    let does = |phase| rounds.iter().any(|round| round.phase == phase);
+    let mut named: Vec<String> = Vec::new();
+    for root in &scene.roots {
+        let (purpose, phase) = match root.root {
+            Root::ServiceAccountKey => (Purpose::Present, Phase::RetireOld),
+            _ => (Purpose::Trust, Phase::IssueFromNew),
+        };
+        let left = root
+            .kept_by(Keeper::Outside)
+            .filter(|place| does(phase) && place.purpose == purpose && place.holds == Holds::Old)
+            .filter(|place| matches!(&place.place, Place::Api(object) if has_pods(&object.kind)))
+            .map(|place| spelled(&place.place));
+        for name in left {
+            if !named.contains(&name) {
+                named.push(name);
+            }
+        }
+    }
+    (!named.is_empty()).then(|| {
+        notice(
+            "workloads-left-behind",
+            "workloads",
+            format!(
+                "only their owners can replace these, whose containers hold what is old since their start: those that do not read it again lose the API server: {}",
+                named.join("; ")
+            ),
+        )
+    })
+}
+
+/// Whether an object has pods, and is no copy of what they read.
+fn has_pods(kind: &str) -> bool {
+    ![
+        "ConfigMap",
+        "Secret",
+        "APIService",
+        "CustomResourceDefinition",
+    ]
+    .contains(&kind)
+        && !kind.ends_with("WebhookConfiguration")
+}
+
 /// What others wrote in the middle: `kubeadm certs renew` and `upgrade` write what they know, and a host
 /// that joined brought what it was given.
 fn fell_back(root: &RootPicture) -> Option<Notice> {
@@ -166,7 +213,7 @@ fn fell_back(root: &RootPicture) -> Option<Notice> {
     let behind: Vec<String> = root
         .places
         .iter()
-        .filter(|place| place.kept_by == crate::rotation::picture::Keeper::Rotation)
+        .filter(|place| place.kept_by == Keeper::Rotation)
         .filter(|place| place.holds == Holds::Old)
         .filter(|place| match place.purpose {
             Purpose::Trust => is_issuing,

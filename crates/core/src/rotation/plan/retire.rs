@@ -1,6 +1,7 @@
 //! Retire the old one: nobody presents it, so nobody needs to trust it. Readers that read at their start
 //! are restarted once more; what only ever grows is made anew; files have their original shape again.
 
+use super::marks;
 use super::prepare::add;
 use super::rounds::{Title, shared};
 use super::scene::Scene;
@@ -14,12 +15,13 @@ pub(super) fn retire(scene: &Scene<'_>) -> Vec<Round> {
     let rounds = scene.rounds(Phase::RetireOld);
     let mut all: Vec<Round> = Vec::new();
     all.extend(drop_tokens(scene));
-    let works: Vec<Work> = shared(
-        scene
-            .rotating()
-            .flat_map(|root| trust(root, Level::New))
-            .collect(),
-    );
+    let mut works: Vec<Work> = scene
+        .rotating()
+        .flat_map(|root| trust(root, Level::New))
+        .collect();
+    let taken_away = marks::taken_away(scene, &works);
+    works.extend(taken_away);
+    let works = shared(works);
     all.extend(
         [
             rounds.of(
@@ -35,7 +37,7 @@ pub(super) fn retire(scene: &Scene<'_>) -> Vec<Round> {
                 &works,
                 &Title {
                     name: "controllers",
-                    reason: "controllers trust the new one alone, and kube-controller-manager signs by the CA file again; leaders come last",
+                    reason: "controllers trust the new one alone, and kube-controller-manager signs by the CA file again; manifests lose the mark of earlier restarts; leaders come last",
                 },
             ),
             rounds.of(
@@ -51,7 +53,7 @@ pub(super) fn retire(scene: &Scene<'_>) -> Vec<Round> {
                 &works,
                 &Title {
                     name: "api-servers",
-                    reason: "API servers forget the old service-account key and etcd's old authority at their start: one at a time",
+                    reason: "API servers forget the old service-account key and etcd's old authority at their start, and their manifests lose the mark of earlier restarts: one at a time",
                 },
             ),
         ]

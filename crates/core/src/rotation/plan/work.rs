@@ -43,7 +43,7 @@ pub(super) struct Work {
 
 impl Work {
     /// Work whose class is told by whom it restarts.
-    fn new(host: &str, actions: Vec<Action>, restarts: BTreeSet<ComponentKind>) -> Self {
+    pub(super) fn new(host: &str, actions: Vec<Action>, restarts: BTreeSet<ComponentKind>) -> Self {
         let class = class_of(&restarts);
         Self {
             host: host.to_owned(),

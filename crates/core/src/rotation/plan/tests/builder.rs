@@ -405,6 +405,12 @@ const PKI: &str = "/etc/kubernetes/pki";
 
 fn host(name: &str, components: Vec<ComponentKind>) -> HostFacts {
     HostFacts {
+        static_pods: components
+            .iter()
+            .copied()
+            .filter(|kind| *kind != Kubelet)
+            .collect(),
+        marked: Vec::new(),
         name: name.to_owned(),
         node: components.contains(&Kubelet).then(|| name.to_owned()),
         components,

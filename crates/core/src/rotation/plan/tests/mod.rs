@@ -2,6 +2,7 @@
 
 mod builder;
 mod levels;
+mod marks;
 mod order;
 mod properties;
 mod refusals;

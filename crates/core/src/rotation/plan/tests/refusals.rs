@@ -2,8 +2,8 @@
 
 use super::builder::Cluster;
 use crate::connections::Place;
-use crate::model::Gap;
-use crate::rotation::picture::{Holds, Keeper, Picture, Purpose};
+use crate::model::{Gap, ObjectReference};
+use crate::rotation::picture::{Holds, Keeper, Picture, PlaceState, Purpose};
 use crate::rotation::plan::{
     GivenAuthority, Refusal, RestartWorkloads, RotationRequest, picture_after, script_for, whole,
 };
@@ -302,4 +302,35 @@ fn a_single_control_planes_gap_is_told_beforehand() {
             .iter()
             .any(|notice| notice.code == "etcd-leadership")
     );
+}
+
+#[test]
+fn pods_that_were_acknowledged_unseen_are_named_before_they_are_left_behind() {
+    let mut picture = Cluster::kubeadm(3, 2).picture();
+    let root = picture
+        .roots
+        .iter_mut()
+        .find(|it| it.root == Root::ServiceAccountKey)
+        .unwrap();
+    root.places.push(PlaceState {
+        place: Place::Api(ObjectReference::namespaced("Pod", "shop", "till")),
+        purpose: Purpose::Present,
+        holds: Holds::Old,
+        kept_by: Keeper::Outside,
+        renewable_as: None,
+        readers: Vec::new(),
+    });
+    let mut request = RotationRequest::new([Root::ServiceAccountKey]);
+    assert_eq!(
+        refused(&picture, &request, Phase::Prepare).code(),
+        "not-acknowledged"
+    );
+    request.acknowledged = vec!["*".to_owned()];
+    let script = whole(&picture, &request).unwrap();
+    let notice = script
+        .notices
+        .iter()
+        .find(|it| it.code == "workloads-left-behind")
+        .unwrap();
+    assert!(notice.message.contains("shop/till"), "{}", notice.message);
 }
