@@ -93,13 +93,18 @@ fn request(roots: &[Root]) -> RotationRequest {
 }
 
 fn whole_passes(shape: Shape, roots: &[Root]) {
-    let field = Field::new(shape);
+    rest_passes(&Field::new(shape), &request(roots));
+}
+
+/// All that is left, as it is shown and asked for before any of it is done.
+fn rest_passes(field: &Field, request: &RotationRequest) {
     let (graph, material, picture) = field.seen();
-    let script = whole(&picture, &request(roots)).unwrap();
+    let script = whole(&picture, request).unwrap();
     let verdict = check(&graph, &material, &picture, &script);
     assert!(
         verdict.violations.is_empty() && verdict.left_behind.is_empty(),
-        "{roots:?}:\n{}\n{}",
+        "{:?}:\n{}\n{}",
+        request.roots,
         told(&verdict),
         in_words(&script)
     );
@@ -131,6 +136,24 @@ fn phase_by_phase_everything_is_proved_and_nothing_is_left() {
         let mut field = Field::new(shape(3, 2));
         to_the_end(&mut field, &request(roots));
     }
+}
+
+/// Before both are published nobody can tell which workloads started too early.
+#[test]
+fn the_rest_is_proved_before_a_stale_workload_is_known() {
+    let request = request(&[Root::KubernetesCa]);
+    let mut field = Field::new(shape(3, 2));
+    for _ in 0..2 {
+        let script = next(&field, &request).unwrap();
+        let is_prepared = script.rounds.iter().any(|it| it.phase == Phase::TrustBoth);
+        let done = if is_prepared { 1 } else { turns(&script) };
+        field.carry(&script, done, Reach::All);
+    }
+    let (_, _, picture) = field.seen();
+    let mut places = picture.roots.iter().flat_map(|it| &it.places);
+    assert!(places.all(|it| it.kept_by != Keeper::Workload));
+    rest_passes(&field, &request);
+    to_the_end(&mut field, &request);
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
@@ -189,6 +212,9 @@ proptest! {
             if count > 0 {
                 let reach = if is_half { Reach::Files } else { Reach::All };
                 field.carry(&script, at.index(count) + 1, reach);
+            }
+            if !is_over(&field) {
+                rest_passes(&field, &request);
             }
         }
         to_the_end(&mut field, &request);

@@ -145,10 +145,28 @@ fn tokens(scene: &Scene<'_>) -> Vec<Round> {
         ));
     }
     let is_old = unstarted(root, Purpose::Present).next().is_some();
-    if is_old && scene.request.restart_workloads == RestartWorkloads::Auto {
+    if (is_old || is_to_be_signed(root))
+        && scene.request.restart_workloads == RestartWorkloads::Auto
+    {
         all.extend(workloads(scene, Phase::Settle, &[root.root]));
     }
     all
+}
+
+/// Whether an API server still signs tokens with the old key: who has to be started again is known only
+/// when none does, so nobody who is known yet does not mean that nobody has to.
+fn is_to_be_signed(root: &RootPicture) -> bool {
+    let mut signing = root
+        .places
+        .iter()
+        .filter(|place| place.purpose == Purpose::Sign);
+    signing.any(|place| {
+        let mut servers = place
+            .readers
+            .iter()
+            .filter(|reader| reader.component == KubeApiserver);
+        servers.any(|reader| place.holds != Holds::New || reader.loaded == Some(false))
+    })
 }
 
 /// What has to be so before this phase, asked again when the one before was not part of the script.

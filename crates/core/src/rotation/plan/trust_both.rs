@@ -83,7 +83,9 @@ pub(super) fn trust_both(scene: &Scene<'_>) -> Vec<Round> {
     if scene.request.restart_workloads == RestartWorkloads::Auto {
         let roots: Vec<Root> = scene
             .rotating()
-            .filter(|root| unstarted(root, Purpose::Trust).next().is_some())
+            .filter(|root| {
+                unstarted(root, Purpose::Trust).next().is_some() || is_to_be_published(root)
+            })
             .map(|root| root.root)
             .collect();
         all.extend(workloads(scene, Phase::TrustBoth, &roots));
@@ -128,6 +130,12 @@ fn is_awaited(root: &RootPicture) -> bool {
         .into_iter()
         .flat_map(|keeper| root.kept_by(keeper))
         .any(|place| place.purpose == Purpose::Trust && !wanted.is_met(place))
+}
+
+/// Whether pods that start now still get the old one alone. Who has to be started again is known only
+/// when both are published, so nobody who is known yet does not mean that nobody has to.
+fn is_to_be_published(root: &RootPicture) -> bool {
+    root.root == Root::KubernetesCa && is_awaited(root)
 }
 
 /// What proves that a root's successor is trusted.

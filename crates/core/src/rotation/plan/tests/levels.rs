@@ -2,11 +2,11 @@
 
 use super::builder::Cluster;
 use super::words::words;
-use crate::rotation::picture::{Holds, Picture};
+use crate::rotation::picture::{Holds, Keeper, Picture};
 use crate::rotation::plan::{
     RotationRequest, next_phase, picture_after, place_positions, script_for, whole,
 };
-use crate::rotation::{Phase, Position, Root, Round, Script};
+use crate::rotation::{Action, Await, Phase, Position, Root, Round, Script};
 
 fn requests() -> Vec<RotationRequest> {
     let mut requests: Vec<RotationRequest> = Root::ALL
@@ -259,6 +259,50 @@ fn a_process_that_is_older_than_its_file_is_restarted_and_nothing_else() {
     assert_eq!(turns.len(), 1);
     assert_eq!(turns[0].host, "cp2");
     assert_eq!(turns[0].actions.len(), 1);
+}
+
+/// Which workloads started too early is told only when there is something new to read: of a rotation that
+/// is begun anew before that none is known, and the round that restarts them is planned all the same.
+#[test]
+fn workloads_are_restarted_though_none_is_known_to_be_stale_yet() {
+    for root in [Root::KubernetesCa, Root::ServiceAccountKey] {
+        let request = RotationRequest::new([root]);
+        let picture = Cluster::kubeadm(3, 2).picture();
+        let script = whole(&picture, &request).unwrap();
+        let is_restart = |round: &Round| {
+            let mut actions = round.turns.iter().flat_map(|turn| &turn.actions);
+            actions.any(|action| matches!(action, Action::RestartWorkloads { .. }))
+        };
+        let restart = script.rounds.iter().position(is_restart).unwrap();
+        // What is published, or signed with, last.
+        let is_new = |round: &Round| match root {
+            Root::KubernetesCa => round
+                .awaits
+                .iter()
+                .any(|it| matches!(it, Await::Published { .. })),
+            _ => round.phase == Phase::Settle && round.name.ends_with("api-servers"),
+        };
+        let new = script.rounds.iter().position(is_new).unwrap();
+        assert!(new < restart);
+        let turns = |rounds: &[Round]| -> usize {
+            rounds.iter().map(|round| round.turns.len().max(1)).sum()
+        };
+        for done in 1..=turns(&script.rounds[..new]) {
+            let mut cut = picture_after(&picture, &prefix(&script, done));
+            for root in &mut cut.roots {
+                root.places
+                    .retain(|place| place.kept_by != Keeper::Workload);
+            }
+            place_positions(&mut cut);
+            let rest = whole(&cut, &request).unwrap();
+            assert!(
+                rest.rounds.iter().any(is_restart),
+                "{root} after {done} turns:\n{}",
+                words(&rest)
+            );
+            assert!(is_finished(&go_on(cut, &request), &request));
+        }
+    }
 }
 
 #[test]
