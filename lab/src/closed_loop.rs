@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::cluster::Cluster;
+use crate::host::Host;
 use crate::image::{self, ImageFile};
 use crate::wait;
 
@@ -40,6 +41,8 @@ pub struct Record {
     pub again: usize,
     /// The others: when (seconds since 1970), and what was said.
     pub failed: Vec<(f64, String)>,
+    /// Where more than a second passed from one good answer to the next: when it began, and its length.
+    pub gaps: Vec<(f64, f64)>,
 }
 
 impl Record {
@@ -63,9 +66,45 @@ impl Record {
             .count()
     }
 
+    /// The longest time without a good answer, and all of them together, in seconds.
+    pub fn longest_and_all_gaps(&self) -> (f64, f64) {
+        let lengths = || self.gaps.iter().map(|(_, length)| *length);
+        (lengths().fold(0.0, f64::max), lengths().sum())
+    }
+
     /// Watches that ended before their time.
     pub fn broken_watches(&self) -> usize {
         self.failed.len() - self.refused().count()
+    }
+}
+
+/// By which files the clients come to a cluster, and where the one in a pod is.
+pub struct Doors {
+    /// An administrator's kubeconfig with its certificates in it, as this machine sees it.
+    pub kubeconfig: PathBuf,
+    /// A client of etcd: its CA, certificate and key.
+    pub etcd: [PathBuf; 3],
+    /// Hosts with a member of etcd.
+    pub members: Vec<Host>,
+    /// The host whose kubelet runs the pod.
+    pub pod_host: Host,
+}
+
+impl Doors {
+    /// As kubeadm leaves them; etcd is stacked.
+    pub fn of_kubeadm(cluster: &Cluster) -> Result<Self> {
+        let first = cluster.host("cp1")?;
+        let etcd = first.path("/etc/kubernetes/pki/etcd");
+        let mut members = cluster.hosts()?;
+        let pod_host = members.last().cloned().context("the lab has no host")?;
+        members.retain(|host| host.name().starts_with("cp"));
+        Ok(Doors {
+            kubeconfig: first.path("/etc/kubernetes/admin.conf"),
+            etcd: ["ca.crt", "healthcheck-client.crt", "healthcheck-client.key"]
+                .map(|file| etcd.join(file)),
+            members,
+            pod_host,
+        })
     }
 }
 
@@ -77,14 +116,18 @@ pub struct ClosedLoop {
 }
 
 impl ClosedLoop {
-    /// Starts all five, and returns when each had its first good answer.
+    /// Starts all five on a cluster of kubeadm's, and returns when each had its first good answer.
     pub fn start(cluster: &Cluster) -> Result<Self> {
+        Self::through(cluster, &Doors::of_kubeadm(cluster)?)
+    }
+
+    /// Starts all five, and returns when each had its first good answer.
+    pub fn through(cluster: &Cluster, doors: &Doors) -> Result<Self> {
         let program = crate::build_example("closed_loop_client")?;
         let folder = cluster.folder().join("closed-loop");
         let _ = std::fs::remove_dir_all(&folder);
         fs_err::create_dir_all(&folder)?;
-        let pod_host = cluster.hosts()?.pop().context("the lab has no host")?;
-        let pod_folder = pod_host.path(POD_FOLDER);
+        let pod_folder = doors.pod_host.path(POD_FOLDER);
         let _ = std::fs::remove_dir_all(&pod_folder);
         fs_err::create_dir_all(&pod_folder)?;
         let mut clients = ClosedLoop {
@@ -92,29 +135,21 @@ impl ClosedLoop {
             pod_folder,
             children: Vec::new(),
         };
-        let first = cluster.host("cp1")?;
-        let kubeconfig = first.path("/etc/kubernetes/admin.conf");
-        start_pod(cluster, pod_host.name(), &program)?;
+        start_pod(cluster, doors.pod_host.name(), &program)?;
         for job in ["get", "write", "watch"] {
             clients.begin(&program, job, &cluster.endpoint()?, |command| {
-                command.arg("--kubeconfig").arg(&kubeconfig);
+                command.arg("--kubeconfig").arg(&doors.kubeconfig);
             })?;
         }
-        let members = cluster.hosts()?;
-        let members: Vec<String> = members
+        let members: Vec<String> = doors
+            .members
             .iter()
-            .filter(|host| host.name().starts_with("cp"))
             .map(|host| format!("{}:2379", host.address()))
             .collect();
-        let etcd = first.path("/etc/kubernetes/pki/etcd");
         clients.begin(&program, "etcd", &members.join(","), |command| {
-            command.arg("--ca").arg(etcd.join("ca.crt"));
-            command
-                .arg("--certificate")
-                .arg(etcd.join("healthcheck-client.crt"));
-            command
-                .arg("--key")
-                .arg(etcd.join("healthcheck-client.key"));
+            for (flag, file) in ["--ca", "--certificate", "--key"].iter().zip(&doors.etcd) {
+                command.arg(flag).arg(file);
+            }
         })?;
         wait::until(
             "every client's first answers",
@@ -196,21 +231,25 @@ fn read(client: &str, text: &str) -> Result<Record> {
     };
     // the last line may be half written
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let mut last: Option<f64> = None;
     for line in whole.lines() {
         let mut words = line.splitn(4, ' ');
         let (at, _, outcome) = (words.next(), words.next(), words.next());
-        match outcome.context("an odd line of a client")? {
-            "ok" => record.good += 1,
-            "again" => {
-                record.good += 1;
-                record.again += 1;
-            }
-            _ => {
-                let at = at.context("a line without time")?.parse()?;
-                let why = words.next().unwrap_or_default().to_owned();
-                record.failed.push((at, why));
-            }
+        let at: f64 = at.context("a line without time")?.parse()?;
+        let outcome = outcome.context("an odd line of a client")?;
+        if !["ok", "again"].contains(&outcome) {
+            let why = words.next().unwrap_or_default().to_owned();
+            record.failed.push((at, why));
+            continue;
         }
+        record.good += 1;
+        record.again += usize::from(outcome == "again");
+        // a watch is one request of many seconds
+        let since = last.map_or(0.0, |last| at - last);
+        if since > 1.0 && client != "watch" {
+            record.gaps.push((at - since, since));
+        }
+        last = Some(at);
     }
     Ok(record)
 }
@@ -315,5 +354,14 @@ mod tests {
         assert_eq!(record.refused().count(), 1);
         assert_eq!(record.broken_watches(), 1);
         assert_eq!(record.failed[0], (3.5, "HTTP 401 Unauthorized".to_owned()));
+    }
+
+    #[test]
+    fn a_gap_is_the_time_between_good_answers() {
+        let text = "1.0 get ok\n1.5 get ok\n2.0 get failed cannot connect\n9.5 get ok\n\
+                    10.0 get ok\n12.5 get again\n";
+        let record = read("get", text).unwrap();
+        assert_eq!(record.gaps, [(1.5, 8.0), (10.0, 2.5)]);
+        assert_eq!(record.longest_and_all_gaps(), (8.0, 10.5));
     }
 }

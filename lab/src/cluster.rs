@@ -22,6 +22,12 @@ const CERTIFICATE_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0
 /// kubeadm's preflight checks ask for crictl, which Debian lacks.
 const KUBEADM_FLAGS: &str = "--ignore-preflight-errors=all";
 
+/// Where an administrator's kubeconfig lies: kubeadm's, and that of clusters made by hand.
+const ADMINISTRATORS: [&str; 2] = [
+    "/etc/kubernetes/admin.conf",
+    "/var/lib/kubernetes/admin.kubeconfig",
+];
+
 /// What a lab is to be.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Shape {
@@ -171,15 +177,20 @@ impl Cluster {
         Ok(text + &shape.more_configuration)
     }
 
+    /// Puts these hosts' API servers behind the address of [`Cluster::endpoint`].
+    pub fn balance(&self, control_planes: &[Host]) -> Result<()> {
+        let subnet = Subnet::choose(&self.cache, &self.folder)?;
+        Balancer::of(&self.folder).stop()?;
+        Balancer::of(&self.folder).start(subnet, control_planes)
+    }
+
     /// Makes a cluster of booted hosts: those named `cp…` are control planes, the first is `cp1`.
     pub fn form(&self, shape: &Shape, layers: &Layers) -> Result<()> {
-        let subnet = Subnet::choose(&self.cache, &self.folder)?;
         let (control_planes, workers): (Vec<Host>, Vec<Host>) = self
             .hosts()?
             .into_iter()
             .partition(|host| host.name().starts_with("cp"));
-        Balancer::of(&self.folder).stop()?;
-        Balancer::of(&self.folder).start(subnet, &control_planes)?;
+        self.balance(&control_planes)?;
 
         let (first, others) = control_planes
             .split_first()
@@ -303,16 +314,20 @@ impl Cluster {
         )
     }
 
-    /// kubectl on `cp1` with its admin.conf, whatever its exit status.
+    /// kubectl on `cp1` with its administrator's kubeconfig, whatever its exit status.
     pub fn kubectl<I>(&self, arguments: I) -> Result<Output>
     where
         I: IntoIterator,
         I::Item: AsRef<OsStr>,
     {
-        let start = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"].map(OsStr::new);
+        let first = self.host("cp1")?;
+        let [by_kubeadm, _] = ADMINISTRATORS;
+        let mut known = ADMINISTRATORS.into_iter();
+        let kubeconfig = known.find(|file| first.path(file).exists());
+        let kubeconfig = kubeconfig.unwrap_or(by_kubeadm);
+        let start = ["kubectl", "--kubeconfig", kubeconfig].map(OsStr::new);
         let arguments: Vec<_> = arguments.into_iter().collect();
-        let all = start.into_iter().chain(arguments.iter().map(AsRef::as_ref));
-        self.host("cp1")?.exec(all)
+        first.exec(start.into_iter().chain(arguments.iter().map(AsRef::as_ref)))
     }
 }
 

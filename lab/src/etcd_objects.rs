@@ -72,7 +72,13 @@ impl Host {
     /// Every key of this host's etcd with its value.
     pub fn etcd_values(&self) -> Result<Vec<(String, Vec<u8>)>> {
         self.shell(ASKED)?;
-        let file = self.path(Path::new("/root/etcd-objects.json"));
+        self.etcd_answer("/root/etcd-objects.json")
+    }
+
+    /// Every key of what `etcdctl get -w json` wrote into a file of this host, with its value. The file is
+    /// removed.
+    pub fn etcd_answer(&self, file: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        let file = self.path(Path::new(file));
         let answer = fs_err::read(&file)?;
         // it holds every secret and CA of the cluster
         fs_err::remove_file(file)?;

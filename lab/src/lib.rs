@@ -16,6 +16,7 @@ mod bundle;
 mod cache;
 mod closed_loop;
 mod cluster;
+mod copies;
 mod debian;
 mod docker;
 mod etcd_objects;
@@ -42,8 +43,9 @@ mod workload;
 
 pub use age::Aftermath;
 pub use cache::{Cache, Stamp, hexadecimal};
-pub use closed_loop::{ClosedLoop, LOOP_NAMESPACE, Record};
+pub use closed_loop::{ClosedLoop, Doors, LOOP_NAMESPACE, Record};
 pub use cluster::{Cluster, Shape};
+pub use copies::{copies_below, holds_copy, pem_body};
 pub use debian::is_root;
 pub use etcd_objects::EtcdObjects;
 pub use extension::{

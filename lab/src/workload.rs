@@ -32,7 +32,13 @@ impl Cluster {
     /// Makes the objects and the pods, and waits until the pods run. What is there already stays.
     pub fn start_workload(&self) -> Result<()> {
         let first = self.host("cp1")?;
-        let hosts = self.hosts()?;
+        let nodes = self.kubectl(["get", "nodes", "--output", "name"])?.stdout;
+        let mut hosts = self.hosts()?;
+        hosts.retain(|host| {
+            nodes
+                .lines()
+                .any(|it| it == format!("node/{}", host.name()))
+        });
         self.write_objects(&first, "namespaces", namespaces())?;
         self.write_objects(&first, "objects", objects())?;
         wait::until("the CRD", Duration::from_secs(30), || {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kubepki_lab::{Host, WORKLOAD_NAMESPACE, together, until};
+use kubepki_lab::{Host, WORKLOAD_NAMESPACE, copies_below, holds_copy, pem_body, together, until};
 
-use crate::roots::{Before, body};
+use crate::roots::Before;
 use crate::{Field, succeeded};
 
 /// Where a copy may lie on a host; kubepki's own folder holds the saved files and is no copy in use.
@@ -27,7 +27,7 @@ pub fn the_old_is_known_nowhere(field: &Field<'_>, before: &Before, root: &str) 
     for host in &field.hosts {
         for folder in FOLDERS {
             let mut found = BTreeSet::new();
-            search(&host.path(folder), &old, &mut found)?;
+            copies_below(&host.path(folder), &old, &mut found)?;
             ensure!(
                 found.is_empty(),
                 "{}: an old root lies in {found:?}",
@@ -37,42 +37,12 @@ pub fn the_old_is_known_nowhere(field: &Field<'_>, before: &Before, root: &str) 
     }
     let first = field.control_planes.first().context("no control plane")?;
     for (key, value) in first.etcd_values()? {
-        ensure!(!holds(&value, &old), "an old root lies in etcd at {key}");
+        ensure!(
+            !holds_copy(&value, &old),
+            "an old root lies in etcd at {key}"
+        );
     }
     the_old_administrator_is_refused(field, root)
-}
-
-fn search(folder: &std::path::Path, old: &[&str], found: &mut BTreeSet<String>) -> Result<()> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Ok(());
-    };
-    for entry in entries {
-        let path = entry?.path();
-        let kind = path.symlink_metadata()?;
-        if kind.is_dir() {
-            search(&path, old, found)?;
-        } else if kind.is_file() && kind.len() < 4 << 20 && holds(&fs_err::read(&path)?, old) {
-            found.insert(path.display().to_string());
-        }
-    }
-    Ok(())
-}
-
-/// Whether one of the bodies is there: as PEM of any width, or inside base64 of a PEM.
-fn holds(bytes: &[u8], bodies: &[&str]) -> bool {
-    let text = String::from_utf8_lossy(bytes);
-    let plain: String = text.split_whitespace().collect();
-    let mut texts = vec![plain];
-    for word in text.split(|letter: char| letter.is_whitespace() || letter == '"') {
-        if word.len() > 400
-            && let Ok(inner) = STANDARD.decode(word)
-        {
-            texts.push(String::from_utf8_lossy(&inner).split_whitespace().collect());
-        }
-    }
-    bodies
-        .iter()
-        .any(|body| texts.iter().any(|text| text.contains(body)))
 }
 
 fn the_old_administrator_is_refused(field: &Field<'_>, root: &str) -> Result<()> {
@@ -148,7 +118,7 @@ pub fn kubeadm_is_content(field: &Field<'_>) -> Result<()> {
     let mut known = BTreeSet::new();
     for host in &field.hosts {
         let text = fs_err::read_to_string(host.path("/etc/kubernetes/pki/ca.crt"))?;
-        known.insert(body(&text));
+        known.insert(pem_body(&text));
     }
     ensure!(known.len() == 1, "hosts have {} different CAs", known.len());
     Ok(())

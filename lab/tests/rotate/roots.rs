@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result};
 
+use kubepki_lab::pem_body;
+
 use crate::Field;
 
 /// The roots, by the name of the rotation.
@@ -38,7 +40,7 @@ impl Before {
         let mut roots = Vec::new();
         for (root, file) in FILES {
             let text = fs_err::read_to_string(first.path(file))?;
-            roots.push((root, body(&text)));
+            roots.push((root, pem_body(&text)));
         }
         Ok(Before { roots })
     }
@@ -51,13 +53,4 @@ impl Before {
             .map(|(_, body)| body.as_str())
             .collect()
     }
-}
-
-/// The base64 of the first PEM block.
-pub fn body(pem: &str) -> String {
-    pem.lines()
-        .skip_while(|line| !line.starts_with("-----BEGIN"))
-        .skip(1)
-        .take_while(|line| !line.starts_with("-----END"))
-        .collect()
 }

@@ -27,7 +27,7 @@ pub use back::{BackError, HostRuns, HowFar, RotationRun, back};
 pub use phase::{Phase, Position};
 pub use picture::{
     Generation, Holds, HostFacts, Keeper, Leaders, Picture, PlaceState, Purpose, Reader,
-    RootPicture,
+    RootPicture, Stranger,
 };
 pub use plan::{RestartWorkloads, RotationRequest};
 pub use proof::{ProbeTarget, Proof, TargetKind};

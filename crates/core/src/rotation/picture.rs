@@ -18,6 +18,9 @@ pub struct Picture {
     pub roots: Vec<RootPicture>,
     /// The hosts.
     pub hosts: Vec<HostFacts>,
+    /// Whoever belongs to the cluster and is none of the hosts: a rotation would leave them behind.
+    #[serde(default)]
+    pub strangers: Vec<Stranger>,
     /// Who leads, as the API and etcd tell.
     pub leaders: Leaders,
     /// What could not be seen. Retiring an old generation is refused beside one.
@@ -183,6 +186,16 @@ pub struct HostFacts {
     pub marked: Vec<ComponentKind>,
     /// Its addresses as others reach it (advertised by its API server, etcd member or Node).
     pub addresses: Vec<String>,
+}
+
+/// A part of the cluster that none of the hosts which were looked at is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stranger {
+    /// As it is named and acknowledged: `Node w1`, `etcd at 10.0.0.3`.
+    pub named: String,
+    /// What it trusts or presents something of.
+    pub roots: Vec<Root>,
 }
 
 impl HostFacts {

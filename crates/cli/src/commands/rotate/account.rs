@@ -151,6 +151,30 @@ impl Account {
             writer,
             "{DIM}taking up: restarts and re-reading, summed over hosts{DIM:#}\n"
         )?;
+        self.gap(writer)
+    }
+
+    /// As it was announced, so it is told: how long nobody reached the API.
+    fn gap(&self, writer: &mut dyn Write) -> Result<(), CliError> {
+        let rounds = self.phases.iter().flat_map(|phase| &phase.rounds);
+        let away: Vec<f64> = rounds
+            .map(|round| round.api_away_seconds)
+            .filter(|seconds| *seconds > 0.0)
+            .collect();
+        if away.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            writer,
+            "nobody reached the API for {:.0} s in all, {:.0} s at the longest: its only server was started anew {}\n",
+            away.iter().sum::<f64>(),
+            away.iter().copied().fold(0.0, f64::max),
+            match away.len() {
+                1 => "once".to_owned(),
+                2 => "twice".to_owned(),
+                times => format!("{times} times"),
+            }
+        )?;
         Ok(())
     }
 }

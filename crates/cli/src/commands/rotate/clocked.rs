@@ -3,7 +3,9 @@
 
 use crate::commands::fleet::Voices;
 use jiff::Timestamp;
+use kubepki_core::model::ComponentKind;
 use kubepki_core::plan::{Gate, Stage};
+use kubepki_core::rotation::Picture;
 use kubepki_fleet::campaign::{CampaignOutcome, CampaignProgress};
 use serde::Serialize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,6 +25,8 @@ pub struct RoundTime {
     pub waiting_seconds: f64,
     /// Until components had taken up what was written, summed over hosts, as they told.
     pub restarting_seconds: f64,
+    /// While the only API server, or the only member of etcd, was being restarted.
+    pub api_away_seconds: f64,
     /// As it was planned.
     pub estimate_seconds: u32,
 }
@@ -67,18 +71,21 @@ impl<'a> Clocked<'a> {
     }
 
     /// Every round's time, when the campaign is over.
-    pub fn rounds(&self, outcome: &CampaignOutcome) -> Vec<RoundTime> {
+    pub fn rounds(&self, outcome: &CampaignOutcome, picture: &Picture) -> Vec<RoundTime> {
         let mut times = self.times();
         times.close();
         let mut rounds = times.rounds.clone();
         for round in &mut rounds {
-            let runs = outcome.hosts.iter().flat_map(|host| &host.runs);
-            let taken_up = runs
-                .filter(|run| run.stage == round.round)
-                .flat_map(|run| &run.components);
-            round.restarting_seconds = taken_up
-                .filter_map(|words| told_seconds(words))
-                .fold(0.0, |sum, one| sum + one);
+            for host in &outcome.hosts {
+                let runs = host.runs.iter().filter(|run| run.stage == round.round);
+                for words in runs.flat_map(|run| &run.components) {
+                    let seconds = told_seconds(words).unwrap_or_default();
+                    round.restarting_seconds += seconds;
+                    if interrupts_api(picture, &host.host, words) {
+                        round.api_away_seconds += seconds;
+                    }
+                }
+            }
         }
         rounds
     }
@@ -136,9 +143,35 @@ fn told_seconds(words: &str) -> Option<f64> {
     rest.split_once(" s)")?.0.parse().ok()
 }
 
+/// Whether nobody reached the API while a host did what these words tell.
+fn interrupts_api(picture: &Picture, host: &str, words: &str) -> bool {
+    let only = |kind| {
+        let mut hosts = picture.hosts_with(kind);
+        hosts.next().filter(|_| hosts.next().is_none())
+    };
+    let is_only = |kind| only(kind).is_some_and(|it| it.name == host);
+    let restarts = |kind: ComponentKind| words.starts_with(&format!("{kind}: restarted"));
+    // A member of etcd is restarted while the API server beside it stands still.
+    let is_etcd = restarts(ComponentKind::Etcd);
+    is_only(ComponentKind::KubeApiserver) && (is_etcd || restarts(ComponentKind::KubeApiserver))
+        || is_only(ComponentKind::Etcd) && is_etcd
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::rotate::scene::{half_way, many_workers};
+
+    #[test]
+    fn the_only_api_server_is_missed_and_one_of_two_is_not() {
+        let words = "kube-apiserver: restarted, process 4711 (9.2 s)";
+        assert!(interrupts_api(&many_workers(), "cp1", words));
+        assert!(!interrupts_api(&half_way(), "cp1", words));
+        let reloaded = "kube-apiserver: took the new files by itself (41.0 s)";
+        assert!(!interrupts_api(&many_workers(), "cp1", reloaded));
+        let beside = "kubelet: restarted, process 4711 (12.0 s)";
+        assert!(!interrupts_api(&many_workers(), "cp1", beside));
+    }
 
     #[test]
     fn a_component_tells_how_long_it_took() {

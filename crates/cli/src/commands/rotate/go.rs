@@ -302,7 +302,7 @@ impl Going<'_> {
             phase,
             plan: plan.id.clone(),
             proof: line,
-            rounds: clocked.rounds(&outcome),
+            rounds: clocked.rounds(&outcome, &world.picture),
             outcome,
         }))
     }

@@ -107,6 +107,10 @@ impl Looker<'_> {
             &leaders,
         );
         picture.gaps.append(&mut gaps);
+        // A host of the document that could not be reached is that, and nobody forgot it.
+        let unseen = looked.iter().filter(|host| host.seen.is_err());
+        let unseen: Vec<String> = unseen.map(|it| format!("Node {}", it.host)).collect();
+        picture.strangers.retain(|it| !unseen.contains(&it.named));
         if let Some(asked) = &asked {
             self.workloads(asked, &evidence, cluster.as_ref(), &mut picture);
         }
@@ -174,7 +178,10 @@ impl Looker<'_> {
                 Ok((leaders, session.ask(&ApiQuestion::Scan)?))
             });
             match answered {
-                Ok((ApiAnswer::Leaders { leaders }, ApiAnswer::Scanned { observation })) => {
+                Ok((ApiAnswer::Leaders { mut leaders }, ApiAnswer::Scanned { observation })) => {
+                    if leaders.etcd.is_none() {
+                        leaders.etcd = self.etcd_leader(evidence, name);
+                    }
                     return (Some(name.to_owned()), leaders, Some(*observation));
                 }
                 Ok(_) => reasons.push(format!("{name}: an answer to another question")),
@@ -187,6 +194,27 @@ impl Looker<'_> {
         };
         gaps.push(Gap::new("Kubernetes API", reason));
         (None, Leaders::default(), None)
+    }
+
+    /// Who leads etcd where it has hosts of its own: the first member that answers knows.
+    fn etcd_leader(&self, evidence: &[HostEvidence], asked: &str) -> Option<String> {
+        let inventories = evidence.iter().map(|host| &host.inventory);
+        let members = inventories
+            .filter(|host| host.live && host.component(ComponentKind::Etcd).is_some())
+            .map(|host| host.host.as_str())
+            .filter(|host| *host != asked);
+        for member in members {
+            let answered = self
+                .undertaking
+                .sessions
+                .with(member, |session| session.ask(&ApiQuestion::Leaders));
+            if let Ok(ApiAnswer::Leaders { leaders }) = answered
+                && leaders.etcd.is_some()
+            {
+                return leaders.etcd;
+            }
+        }
+        None
     }
 }
 

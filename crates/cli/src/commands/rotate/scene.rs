@@ -134,6 +134,7 @@ pub fn half_way() -> Picture {
             host("w1", &[Kubelet]),
         ],
         leaders: Leaders::default(),
+        strangers: Vec::new(),
         gaps: Vec::new(),
     }
 }

@@ -194,6 +194,7 @@ fn picture(holds: Holds, new: Option<Generation>) -> Picture {
         )],
         hosts: Vec::new(),
         leaders: Leaders::default(),
+        strangers: Vec::new(),
         gaps: Vec::new(),
     }
 }

@@ -134,7 +134,7 @@ fn addresses(inventory: &Inventory, cluster: Option<&ClusterObservation>) -> Vec
 }
 
 /// The host of a URL, IPv6 without brackets.
-fn host_of(url: &str) -> Option<String> {
+pub(super) fn host_of(url: &str) -> Option<String> {
     let (_, rest) = url.trim().split_once("://")?;
     let authority = rest.split('/').next()?;
     let host = match authority.strip_prefix('[') {
@@ -145,7 +145,7 @@ fn host_of(url: &str) -> Option<String> {
 }
 
 /// Whether others mean this host by an address.
-fn is_reachable(address: &str) -> bool {
+pub(super) fn is_reachable(address: &str) -> bool {
     let is_own = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified();
     !address.is_empty()
         && !address.eq_ignore_ascii_case("localhost")

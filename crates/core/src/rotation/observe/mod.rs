@@ -11,6 +11,7 @@ mod facts;
 mod files;
 mod keys;
 mod loaded;
+mod strangers;
 mod workloads;
 
 use super::generations::{Authorities, Keys, own_files, successor_of};
@@ -40,10 +41,12 @@ pub fn picture(evidence: &Evidence<'_>, leaders: &Leaders) -> Picture {
     if let Some(keys) = Keys::of(evidence) {
         roots.push(of_keys(evidence, &keys, &mut gaps));
     }
+    let strangers = strangers::strangers(evidence, &roots);
     let mut picture = Picture {
         observed_at: observed_at(evidence),
         roots,
         hosts: facts::hosts(evidence),
+        strangers,
         leaders: facts::leaders(evidence, leaders),
         gaps,
     };

@@ -32,6 +32,7 @@ pub fn picture_after(picture: &Picture, script: &Script) -> Picture {
         observed_at: picture.observed_at,
         roots: after.roots.into_iter().map(|it| it.root).collect(),
         hosts: marks::after(&picture.hosts, script),
+        strangers: picture.strangers.clone(),
         leaders: after.leaders,
         gaps: picture.gaps.clone(),
     };

@@ -18,6 +18,7 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     asked(picture, request)?;
     for root in &scene.roots {
+        strangers(picture, request, root)?;
         authority(picture, request, root)?;
         places(request, root)?;
     }
@@ -80,6 +81,30 @@ fn asked(picture: &Picture, request: &RotationRequest) -> Result<(), Refusal> {
         });
     }
     Ok(())
+}
+
+/// No host is left out: whoever trusts the old one alone is lost with it. Workers know nothing of other
+/// roots than the Kubernetes CA.
+fn strangers(
+    picture: &Picture,
+    request: &RotationRequest,
+    root: &RootPicture,
+) -> Result<(), Refusal> {
+    let concerned = picture.strangers.iter();
+    let concerned = concerned.filter(|it| it.roots.contains(&root.root));
+    let others: Vec<String> = concerned
+        .map(|stranger| stranger.named.clone())
+        // Not by `all`: that answers for copies of certificates, not for whole hosts.
+        .filter(|named| !request.acknowledged.contains(named))
+        .collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::HostsMissing {
+        root: root.root,
+        hosts: picture.hosts.len(),
+        others,
+    })
 }
 
 fn listed(roots: impl Iterator<Item = Root>) -> String {

@@ -79,6 +79,18 @@ pub(super) fn away(turn: &Turn) -> u32 {
         .sum()
 }
 
+/// How long etcd is away in a turn, when it has one member.
+pub(super) fn without_etcd(turn: &Turn) -> u32 {
+    let restarts = turn.actions.iter().map(|action| match action {
+        Action::Restart {
+            component: ComponentKind::Etcd,
+            parks,
+        } => of_restart(ComponentKind::Etcd, parks),
+        _ => 0,
+    });
+    sum(restarts)
+}
+
 fn of_turn(turn: &Turn) -> u32 {
     VISIT.saturating_add(sum(turn.actions.iter().map(|action| match action {
         Action::SnapshotEtcd => 5,

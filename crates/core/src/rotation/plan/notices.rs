@@ -7,8 +7,8 @@ use super::trust_both::unstarted;
 use crate::connections::Place;
 use crate::model::ComponentKind::{Etcd, KubeApiserver};
 use crate::plan::Notice;
-use crate::rotation::picture::{Holds, Keeper, Purpose, RootPicture};
-use crate::rotation::{Action, Phase, RestartWorkloads, Root, Round};
+use crate::rotation::picture::{Holds, HostFacts, Keeper, Purpose, RootPicture};
+use crate::rotation::{Action, Phase, RestartWorkloads, Root, Round, Turn};
 
 pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
     let mut all = Vec::new();
@@ -79,28 +79,42 @@ fn notice(code: &str, object: &str, message: String) -> Notice {
     }
 }
 
-/// With one API server every restart of it is seen.
+/// With one API server, or one member of etcd, every restart of it is seen.
 fn gap(scene: &Scene<'_>, rounds: &[Round]) -> Option<Notice> {
-    let servers: Vec<&str> = scene
-        .picture
-        .hosts_with(KubeApiserver)
-        .map(|host| host.name.as_str())
-        .collect();
-    let [only] = servers.as_slice() else {
-        return None;
+    let only = |kind| {
+        let mut hosts = scene.picture.hosts_with(kind);
+        hosts.next().filter(|_| hosts.next().is_none())
     };
-    let seconds: u32 = rounds
+    let (server, member) = (only(KubeApiserver), only(Etcd));
+    let seconds = |round: &Round| -> u32 {
+        let of = |host: &HostFacts, away: &dyn Fn(&Turn) -> u32| -> u32 {
+            let turns = round.turns.iter().filter(|turn| turn.host == host.name);
+            turns.map(away).sum()
+        };
+        let of_server = server.map_or(0, |host| of(host, &estimate::away));
+        of_server.max(member.map_or(0, |host| of(host, &estimate::without_etcd)))
+    };
+    let away: Vec<(&str, u32)> = rounds
         .iter()
-        .flat_map(|round| &round.turns)
-        .filter(|turn| turn.host == *only)
-        .map(estimate::away)
-        .sum();
-    (seconds > 0).then(|| {
+        .map(|round| (round.name.as_str(), seconds(round)))
+        .filter(|(_, seconds)| *seconds > 0)
+        .collect();
+    let what = match (server, member) {
+        (None, Some(_)) => "etcd has one member",
+        _ => "there is one API server",
+    };
+    let each: Vec<String> = away
+        .iter()
+        .map(|(round, seconds)| format!("{seconds} s in {round}"))
+        .collect();
+    let all: u32 = away.iter().map(|(_, seconds)| seconds).sum();
+    (!away.is_empty()).then(|| {
         notice(
             "single-control-plane",
-            only,
+            server.or(member).map_or("etcd", |host| &host.name),
             format!(
-                "there is one API server: nobody reaches the API for about {seconds} s in all while it is restarted; what runs on the nodes goes on"
+                "{what}: nobody reaches the API while it is restarted, about {}, {all} s in all; what runs on the nodes goes on",
+                each.join(", ")
             ),
         )
     })

@@ -8,6 +8,20 @@ use jiff::Timestamp;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
+    /// The cluster has parts that are none of the hosts.
+    #[error(
+        "{root} cannot be rotated on {} alone: the cluster also has {}, which would go on with the old one alone and be lost when it goes",
+        count_of(*.hosts, "host"),
+        .others.join(", ")
+    )]
+    HostsMissing {
+        /// Which root.
+        root: Root,
+        /// How many hosts were looked at.
+        hosts: usize,
+        /// The others, as they are acknowledged.
+        others: Vec<String>,
+    },
     /// Nothing is to be rotated.
     #[error("no root is named; the cluster has: {known}")]
     NoRoot {
@@ -177,6 +191,7 @@ impl Refusal {
     /// Stable code.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::HostsMissing { .. } => "hosts-missing",
             Self::NoRoot { .. } => "no-root",
             Self::RootNotFound { .. } => "root-not-found",
             Self::GivenForAnother { .. } => "given-for-another",
@@ -202,6 +217,9 @@ impl Refusal {
     /// What to do next.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
+            Self::HostsMissing { .. } => {
+                "name every host in a cluster document and rotate over ssh (`--cluster FILE` instead of `--local`; this host can be `local: true` in it); delete Nodes that are gone for good"
+            }
             Self::ExternalAuthority { .. } => {
                 "give the new CA by `--new-ca FILE --new-ca-key FILE`, or look at the host that holds the key, too"
             }

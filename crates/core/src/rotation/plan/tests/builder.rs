@@ -96,6 +96,7 @@ impl Cluster {
             },
             roots,
             hosts,
+            strangers: Vec::new(),
             gaps: Vec::new(),
         }
     }
