@@ -136,6 +136,11 @@ impl Lab {
         Ok(())
     }
 
+    /// No other test gets this lab: what is done to it is not undone by putting its files back.
+    pub fn is_spent(&mut self) {
+        self.saved.clear();
+    }
+
     /// The host of this name.
     pub fn host(&self, name: &str) -> Result<Host> {
         self.cluster.host(name)

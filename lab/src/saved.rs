@@ -29,6 +29,48 @@ enum Entry {
     },
 }
 
+impl Entry {
+    fn is_same(&self, other: &Entry) -> bool {
+        match (self, other) {
+            (Entry::Link(one), Entry::Link(another)) => one == another,
+            (
+                Entry::File { bytes, mode, .. },
+                Entry::File {
+                    bytes: other_bytes,
+                    mode: other_mode,
+                    ..
+                },
+            ) => bytes == other_bytes && mode == other_mode,
+            _ => false,
+        }
+    }
+
+    /// Lines that only the other one has; none of a file that may be a key.
+    fn beside(&self, other: &Entry) -> String {
+        let (
+            Entry::File { bytes, mode, .. },
+            Entry::File {
+                bytes: now,
+                mode: new_mode,
+                ..
+            },
+        ) = (self, other)
+        else {
+            return "a link, or where it leads".to_owned();
+        };
+        if mode != new_mode {
+            return format!("mode {mode:o}, now {new_mode:o}");
+        }
+        let (before, now) = (String::from_utf8_lossy(bytes), String::from_utf8_lossy(now));
+        if before.contains("PRIVATE KEY") || before.contains("client-key-data") {
+            return "a private key, or what stands beside one".to_owned();
+        }
+        let before: Vec<&str> = before.lines().collect();
+        let new = now.lines().filter(|line| !before.contains(line));
+        format!("{:?}", new.collect::<Vec<_>>())
+    }
+}
+
 /// A host's files.
 pub struct Saved {
     host: Host,
@@ -57,6 +99,29 @@ impl Saved {
             }
         }
         Ok(())
+    }
+
+    /// What is not the same in `later`, in words: bytes, mode, and where a link leads; when it was changed
+    /// does not count.
+    pub fn differences(&self, later: &Saved) -> Vec<String> {
+        let host = self.host.name();
+        let mut found = Vec::new();
+        for (name, before) in &self.files {
+            let path = name.display();
+            match later.files.get(name) {
+                None => found.push(format!("{host}: {path} is gone")),
+                Some(now) if !before.is_same(now) => {
+                    found.push(format!("{host}: {path} differs: {}", before.beside(now)));
+                }
+                Some(_) => {}
+            }
+        }
+        let new = later
+            .files
+            .keys()
+            .filter(|it| !self.files.contains_key(*it));
+        found.extend(new.map(|it| format!("{host}: {} is new", it.display())));
+        found
     }
 
     /// The bytes of a file as it was.

@@ -34,6 +34,15 @@ impl UsedLab {
     }
 }
 
+impl UsedLab {
+    /// Whoever made it takes it down: what is done to it is not undone by putting its files back.
+    pub fn is_spent(&mut self) {
+        if let Self::Made(lab) = self {
+            lab.is_spent();
+        }
+    }
+}
+
 impl Deref for UsedLab {
     type Target = Cluster;
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kubepki_lab::{Host, WORKLOAD_NAMESPACE, copies_below, holds_copy, pem_body, together, until};
+use kubepki_lab::{Host, copies_below, holds_copy, pem_body, together, until};
 
+use crate::field::{Field, succeeded};
 use crate::roots::Before;
-use crate::{Field, succeeded};
 
 /// Where a copy may lie on a host; kubepki's own folder holds the saved files and is no copy in use.
 const FOLDERS: [&str; 5] = [
@@ -124,28 +124,34 @@ pub fn kubeadm_is_content(field: &Field<'_>) -> Result<()> {
     Ok(())
 }
 
+/// An upgrade would find the cluster as it left it.
+pub fn kubeadm_would_upgrade(field: &Field<'_>) -> Result<()> {
+    let first = field.first()?;
+    let version = first.shell("kubeadm version -o short")?;
+    let version = version.trim();
+    succeeded(&first.exec(["kubeadm", "upgrade", "diff", version])?)?;
+    let plan = ["kubeadm", "upgrade", "plan", version];
+    // labs have no CoreDNS
+    let flags = ["--ignore-preflight-errors=all"];
+    succeeded(&first.exec(plan.iter().chain(&flags))?)
+}
+
 /// Nodes, logs and commands, a new object, and a doctor that has nothing to say.
 pub fn everything_works(field: &Field<'_>) -> Result<()> {
     for host in &field.hosts {
         field.cluster.wait_until_ready(host.name())?;
-        let name = host.name();
-        until("logs and commands", Duration::from_secs(30), || {
-            let logs = field
-                .cluster
-                .kubectl(["logs", "-n", WORKLOAD_NAMESPACE, name])?;
-            let echo = [
-                "exec",
-                "-n",
-                WORKLOAD_NAMESPACE,
-                name,
-                "--",
-                "/usr/bin/dash",
-                "-c",
-                "echo heard",
-            ];
-            let answer = field.cluster.kubectl(echo)?;
-            Ok(logs.success() && answer.stdout.trim() == "heard")
-        })?;
     }
-    succeeded(&field.access.kubepki(&["doctor"])?)
+    field.logs_and_commands()?;
+    // API servers look at their files once a minute
+    let mut said = None;
+    let silent = until("a silent doctor", Duration::from_secs(75), || {
+        let doctor = field.access.kubepki(&["doctor"])?;
+        let is_silent = doctor.success();
+        said = Some(doctor);
+        Ok(is_silent)
+    });
+    match said {
+        Some(doctor) => succeeded(&doctor),
+        None => silent,
+    }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use kubepki_lab::{ClosedLoop, Host, until};
 
-use crate::{Field, told};
+use crate::field::Field;
+use crate::toll::Toll;
 
 /// Rounds of the API servers, and of etcd.
 const ROUNDS: [&[&str]; 3] = [
@@ -15,28 +16,28 @@ const ROUNDS: [&[&str]; 3] = [
     &["etcd", "kube-apiserver"],
 ];
 
-/// Restarts everything, one host after the other; how many requests failed.
-pub fn restarts(field: &Field<'_>) -> Result<usize> {
+/// Restarts everything, one host after the other; what that cost the clients.
+pub fn restarts(field: &Field<'_>) -> Result<Toll> {
     let clients = ClosedLoop::start(field.cluster)?;
-    for (number, components) in ROUNDS.iter().enumerate() {
+    for components in ROUNDS {
         for host in &field.control_planes {
-            for component in *components {
-                restart(host, component, number)?;
+            for component in components {
+                restart(host, component)?;
             }
         }
     }
     let records = clients.finish(field.cluster)?;
     println!("--- control run: three rounds of plain restarts");
-    Ok(told(&records))
+    Ok(Toll::told(&records))
 }
 
-/// By an annotation in the manifest, as the kubelet takes up any change.
-fn restart(host: &Host, component: &str, number: usize) -> Result<()> {
+/// By a label in the manifest with a value that it never had, as the kubelet takes up any change.
+fn restart(host: &Host, component: &str) -> Result<()> {
     let process = format!("pgrep --newest --full '^{component} '");
     let before = host.shell(&process)?;
     let file = format!("/etc/kubernetes/manifests/{component}.yaml");
     host.shell(&format!(
-        "sed '/control-run/d; s/^  labels:/  labels:\\n    control-run: \"{number}\"/' {file} \
+        "sed '/control-run/d; s/^  labels:/  labels:\\n    control-run: t$(date +%s%N)/' {file} \
          >/etc/kubernetes/.control-run && mv /etc/kubernetes/.control-run {file}"
     ))?;
     until(component, Duration::from_secs(120), || {

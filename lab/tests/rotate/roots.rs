@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use kubepki_lab::pem_body;
 
-use crate::Field;
+use crate::field::Field;
 
 /// The roots, by the name of the rotation.
 const FILES: [(&str, &str); 4] = [

@@ -108,8 +108,8 @@ fn serving_flag(component: ComponentKind) -> &'static str {
     }
 }
 
-/// Whether the client CAs that a server lists are those of the file; `None` when it lists none, or
-/// does not list this file's.
+/// Whether the client CAs that a server lists are those of the file; `None` when it lists none, does
+/// not list this file's, or lists more than it judges by.
 pub(super) fn lists_as_on_disk(
     scene: &Scene<'_>,
     live: &LiveObservation,
@@ -153,7 +153,13 @@ pub(super) fn lists_as_on_disk(
         let mut all = file.iter().chain(others.iter().copied().flatten());
         all.any(|ca| ca.subject() == name)
     };
-    Some(other_changed || names.iter().all(held))
+    let is_same = other_changed || names.iter().all(held);
+    // A kubelet lists what it knew when it started, and judges its clients by the file of now: a name more
+    // is left of a CA that went, and does no harm. One that is missing keeps clients from coming with theirs.
+    match slot.party.component {
+        Some(ComponentKind::Kubelet) if !is_same => None,
+        _ => Some(is_same),
+    }
 }
 
 /// The flag of the serving certificate of the endpoint that lists a trust file's names.

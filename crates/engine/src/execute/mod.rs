@@ -9,6 +9,7 @@
 
 mod authorities;
 pub mod basis;
+mod before;
 mod brought;
 mod content;
 mod copies;

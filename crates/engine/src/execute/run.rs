@@ -8,6 +8,7 @@
 //! is finished by whoever comes next: see [`settle`](super::settle).
 
 use super::basis;
+use super::before::manifests_before;
 use super::edit::leaves_no_mark;
 use super::error::ExecuteError;
 use super::mint::{Minted, mint};
@@ -19,7 +20,7 @@ use crate::apply::{BatchState, Change, Record, RunId, Runner, Start, Transaction
 use crate::discover::{DiscoverOptions, discover};
 use crate::ports::{Ports, Progress};
 use crate::take_up::{
-    How, Setting, TakeUpError, TakenUp, halted, in_order, start_parked, take_up_around,
+    How, Manifests, Setting, TakeUpError, TakenUp, halted, in_order, start_parked, take_up_around,
 };
 use crate::verify::{Circumstances, Verdict, node_is_ready, verify};
 use jiff::Timestamp;
@@ -182,7 +183,8 @@ impl Course<'_> {
         let written_now = written_by(transaction.record());
         if ports.host.is_live() {
             self.reload_units(&written_now)?;
-            let setting = self.setting(&inventory, &written_now);
+            let manifests = manifests_before(self.execution, self.plan);
+            let setting = self.setting(&inventory, &written_now, manifests.as_ref());
             let parked: Vec<ComponentKind> = parks(self.plan);
             for action in in_order(ports, &self.plan.components, &setting) {
                 let step = format!("take-up {}", action.component);
@@ -284,7 +286,12 @@ impl Course<'_> {
         }
     }
 
-    fn setting<'s>(&'s self, inventory: &'s Inventory, written: &'s [PathBuf]) -> Setting<'s> {
+    fn setting<'s>(
+        &'s self,
+        inventory: &'s Inventory,
+        written: &'s [PathBuf],
+        as_before: Option<&'s Manifests>,
+    ) -> Setting<'s> {
         let admin_kubeconfig = inventory
             .entries
             .iter()
@@ -298,6 +305,7 @@ impl Course<'_> {
             components: &inventory.components,
             written,
             leaves_no_mark: leaves_no_mark(self.plan),
+            as_before,
             progress: self.execution.progress,
         }
     }
@@ -310,7 +318,9 @@ impl Course<'_> {
             return Ok(());
         }
         let inventory = discover(ports.host, &self.execution.options, ports.clock.now())?;
-        start_parked(ports, &parked, &self.setting(&inventory, &[]))?;
+        let manifests = manifests_before(self.execution, self.plan);
+        let setting = self.setting(&inventory, &[], manifests.as_ref());
+        start_parked(ports, &parked, &setting)?;
         Ok(())
     }
 

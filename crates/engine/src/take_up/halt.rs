@@ -13,7 +13,7 @@ use super::error::TakeUpError;
 use super::halted::{self, Halted};
 use super::lingering::Lingering;
 use super::processes;
-use super::setting::Setting;
+use super::setting::{Manifests, Setting};
 use super::static_pod::{self, Manifest, dot_file, folder_above};
 use super::sure::{self, NewProcess};
 use super::{health, log_tail, wait};
@@ -39,6 +39,8 @@ pub struct Scene<'a> {
     pub static_pod_folders: &'a [PathBuf],
     /// Whether what is started takes the annotation of earlier restarts away instead of leaving one.
     pub leaves_no_mark: bool,
+    /// Manifests that a start makes what they were, instead of leaving an annotation.
+    pub as_before: Option<&'a Manifests>,
     /// Who is told what is being waited for.
     pub progress: &'a dyn Progress,
 }
@@ -313,7 +315,7 @@ impl<'a> Target<'a> {
         }
         sure::kubelet_is_up(self.ports, self.kind, &self.setting())?;
         let back_off = match parked {
-            Some(_) => sure::back_off(self.scene.leaves_no_mark),
+            Some(_) => sure::back_off(self.setting().is_as_earlier()),
             None => sure::BACK_OFF,
         };
         self.wait_for_process("its manifest was put back", &read.words, back_off)
@@ -324,7 +326,8 @@ impl<'a> Target<'a> {
         let read = self.read(parked, container)?;
         // Without a new annotation the pod only comes back later, after the kubelet's back-off.
         let no_mark = self.scene.leaves_no_mark;
-        static_pod::mark_parked(self.ports, &read, parked, no_mark).unwrap_or(());
+        let before = self.scene.as_before.and_then(|all| all.get(manifest));
+        static_pod::mark_parked(self.ports, &read, parked, no_mark, before).unwrap_or(());
         self.ports
             .host
             .rename(parked, manifest)
@@ -426,6 +429,7 @@ impl<'a> Target<'a> {
             components: self.scene.components,
             written: &[],
             leaves_no_mark: self.scene.leaves_no_mark,
+            as_before: self.scene.as_before,
             progress: self.scene.progress,
         }
     }

@@ -41,4 +41,4 @@ pub use health::{NotHealthy, ask as ask_health, own_api_server};
 pub use order::in_order;
 pub use parked::{start_parked, take_up_around};
 pub use parking::{Leftovers, unpark_leftovers};
-pub use setting::{How, Setting, TakenUp};
+pub use setting::{How, Manifests, Setting, TakenUp};

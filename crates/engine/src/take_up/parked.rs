@@ -49,6 +49,7 @@ pub fn take_up_around(
         static_pod_folders: setting.static_pod_folders,
         written: setting.written,
         leaves_no_mark: setting.leaves_no_mark,
+        as_before: setting.as_before,
         progress: setting.progress,
     };
     // One that waits for other members makes nothing above it healthy.
@@ -84,6 +85,7 @@ fn scene<'a>(setting: &'a Setting<'_>) -> Scene<'a> {
         components: setting.components,
         static_pod_folders: setting.static_pod_folders,
         leaves_no_mark: setting.leaves_no_mark,
+        as_before: setting.as_before,
         progress: setting.progress,
     }
 }
@@ -96,7 +98,7 @@ fn wait_until_healthy(
     let restart = Restart {
         component,
         cause: "it was started again".to_owned(),
-        bound: sure::bound(component.kind) + sure::back_off(setting.leaves_no_mark),
+        bound: sure::bound(component.kind) + sure::back_off(setting.is_as_earlier()),
     };
     let mut new = NewProcess {
         old: &[],

@@ -180,7 +180,7 @@ impl Starter<'_> {
         let (cause, bound) = match self.change(manifest, container)? {
             Ok(cause) => (
                 cause.to_owned(),
-                sure::bound(self.component.kind) + sure::back_off(self.setting.leaves_no_mark),
+                sure::bound(self.component.kind) + sure::back_off(self.setting.is_as_earlier()),
             ),
             Err(unwritable) => {
                 self.setting.progress.say(&format!(
@@ -232,11 +232,16 @@ impl Starter<'_> {
             ));
             return Ok(Ok("its manifest was changed"));
         }
-        if !self.setting.leaves_no_mark {
+        if let Some(before) = self.setting.before(&manifest.path) {
+            match static_pod::put_as_before(self.ports, manifest, self.setting, before) {
+                Ok(true) => return Ok(Ok("its manifest was made what it was")),
+                Ok(false) => {}
+                Err(unwritable) => return Ok(Err(unwritable)),
+            }
+        } else if !self.setting.leaves_no_mark {
             let annotated = static_pod::annotate(self.ports, manifest, self.setting);
             return Ok(annotated.map(|()| "its manifest was annotated"));
-        }
-        if manifest.is_marked() {
+        } else if manifest.is_marked() {
             let unmarked = static_pod::unmark(self.ports, manifest, self.setting);
             return Ok(unmarked.map(|()| "its manifest's annotation was removed"));
         }

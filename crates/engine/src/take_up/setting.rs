@@ -3,8 +3,13 @@
 use crate::ports::Progress;
 use jiff::Timestamp;
 use kubepki_core::model::{Component, ComponentKind};
+use kubepki_sealed::Sealed;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Static pods' manifests as they were before something that is being taken back, each by its path.
+pub type Manifests = BTreeMap<PathBuf, Sealed>;
 
 /// The circumstances under which components take up new files.
 pub struct Setting<'a> {
@@ -23,11 +28,23 @@ pub struct Setting<'a> {
     /// Whether a restart takes the annotation of earlier restarts away instead of leaving one: the
     /// last of a rotation, after which manifests are as they were.
     pub leaves_no_mark: bool,
+    /// Manifests that a restart makes what they were, instead of leaving an annotation.
+    pub as_before: Option<&'a Manifests>,
     /// Who is told what is being waited for.
     pub progress: &'a dyn Progress,
 }
 
 impl Setting<'_> {
+    /// What the manifest at this path is to be after a restart, when it was another one before.
+    pub(super) fn before(&self, manifest: &Path) -> Option<&Sealed> {
+        self.as_before?.get(manifest)
+    }
+
+    /// Whether a restarted pod may get an identity back that it had a short while ago.
+    pub(super) fn is_as_earlier(&self) -> bool {
+        self.leaves_no_mark || self.as_before.is_some()
+    }
+
     /// The host's component of this kind.
     pub(super) fn component(&self, kind: ComponentKind) -> Option<&Component> {
         self.components

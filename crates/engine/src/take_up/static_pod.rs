@@ -80,6 +80,34 @@ pub fn unmark(ports: &Ports<'_>, manifest: &Manifest, setting: &Setting<'_>) -> 
     put(ports, manifest, setting, &edited)
 }
 
+/// Restarts the pod by making its manifest what it was before; `false` when it is so already.
+pub fn put_as_before(
+    ports: &Ports<'_>,
+    manifest: &Manifest,
+    setting: &Setting<'_>,
+    before: &Sealed,
+) -> Result<bool, String> {
+    match as_before(manifest, before)? {
+        Some(edited) => put(ports, manifest, setting, &edited).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// The very bytes of before where nothing but the annotation of restarts differs. What somebody else has
+/// changed meanwhile stays, and only loses the annotation. `None` when nothing is to be changed.
+fn as_before(manifest: &Manifest, before: &Sealed) -> Result<Option<Sealed>, String> {
+    let bare = |text: &[u8]| StaticPod::without_restart(text).map_err(|error| error.to_string());
+    let (now, then) = (danger::open(&manifest.contents), danger::open(before));
+    if now == then {
+        return Ok(None);
+    }
+    let mine = bare(now)?;
+    if mine == bare(then)? {
+        return Ok(Some(Sealed::new(then.to_vec())));
+    }
+    Ok(manifest.is_marked().then(|| Sealed::new(mine)))
+}
+
 fn unmarked(manifest: &Manifest) -> Result<Sealed, String> {
     StaticPod::without_restart(danger::open(&manifest.contents))
         .map(Sealed::new)
@@ -138,20 +166,25 @@ pub fn annotate_parked(
     manifest: &Manifest,
     parked: &Path,
 ) -> Result<(), String> {
-    mark_parked(ports, manifest, parked, false)
+    mark_parked(ports, manifest, parked, false, None)
 }
 
-/// The same; or takes the annotation of earlier restarts away from it.
+/// The same; or takes the annotation of earlier restarts away from it; or makes it what it was before.
 pub fn mark_parked(
     ports: &Ports<'_>,
     manifest: &Manifest,
     parked: &Path,
     leaves_no_mark: bool,
+    before: Option<&Sealed>,
 ) -> Result<(), String> {
-    let edited = match (leaves_no_mark, manifest.is_marked()) {
-        (true, false) => return Ok(()),
-        (true, true) => unmarked(manifest)?,
-        (false, _) => annotated(ports, manifest)?,
+    let edited = match (before, leaves_no_mark, manifest.is_marked()) {
+        (Some(before), ..) => match as_before(manifest, before)? {
+            Some(edited) => edited,
+            None => return Ok(()),
+        },
+        (None, true, false) => return Ok(()),
+        (None, true, true) => unmarked(manifest)?,
+        (None, false, _) => annotated(ports, manifest)?,
     };
     let staging = parked.with_extension("kubepki-staged");
     replace(ports.host, parked, &staging, &edited, &manifest.attributes)

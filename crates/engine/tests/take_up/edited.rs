@@ -7,8 +7,9 @@ use kubepki_core::formats::static_pod::{RESTARTED_AT, StaticPod};
 use kubepki_core::model::{Component, ComponentKind, RunsAs};
 use kubepki_core::plan::{ComponentAction, TakeUp};
 use kubepki_engine::take_up::{
-    How, Setting, TakeUpError, TakenUp, halted, start_parked, take_up, take_up_around,
+    How, Manifests, Setting, TakeUpError, TakenUp, halted, start_parked, take_up, take_up_around,
 };
+use kubepki_sealed::{Sealed, danger};
 use std::path::PathBuf;
 
 const ETCD: ComponentKind = ComponentKind::Etcd;
@@ -173,6 +174,60 @@ fn the_last_time_that_one_is_parked_its_manifest_is_as_it_was() {
     }
     restart(&world, ETCD, &[], true).unwrap();
     assert_eq!(world.text(&manifest_path(ETCD)), manifest(ETCD));
+}
+
+#[test]
+fn what_is_taken_back_leaves_manifests_as_they_were_before() {
+    let world = World::control_plane();
+    let before: Manifests = [ETCD, API_SERVER, SIGNER]
+        .into_iter()
+        .map(|kind| {
+            // an annotation of an earlier time is a byte of before as any other
+            let mut text = manifest(kind);
+            if kind == SIGNER {
+                let then = "2026-01-01T00:00:00Z".parse().unwrap();
+                let marked = StaticPod::with_restart(text.as_bytes(), then).unwrap();
+                text = String::from_utf8(marked).unwrap();
+            }
+            (manifest_path(kind), Sealed::new(text.into_bytes()))
+        })
+        .collect();
+    let now = world.state().now;
+    world.pass(SignedDuration::from_secs(1));
+    around(&world, now, false).unwrap();
+    restart(&world, SIGNER, &[], false).unwrap();
+    for kind in [ETCD, API_SERVER, SIGNER] {
+        assert!(world.text(&manifest_path(kind)).contains(RESTARTED_AT));
+    }
+
+    // the second time nothing is left to change, and they are restarted all the same
+    for _ in 0..2 {
+        let old = [ETCD, API_SERVER, SIGNER].map(|kind| world.pid(kind));
+        let changed = world.state().now;
+        world.pass(SignedDuration::from_secs(1));
+        with(&world, changed, &[], false, |setting| {
+            let setting = Setting {
+                admin_kubeconfig: setting.admin_kubeconfig.clone(),
+                as_before: Some(&before),
+                ..*setting
+            };
+            let ports = world.ports();
+            let action = ComponentAction {
+                parks: vec![API_SERVER],
+                ..world.action(ETCD, TakeUp::Restart)
+            };
+            let etcd = world.component(ETCD);
+            take_up_around(&ports, &etcd, &action, &setting, || Ok(seen(&world))).unwrap();
+            let action = world.action(SIGNER, TakeUp::Restart);
+            take_up(&ports, &world.component(SIGNER), &action, &setting).unwrap();
+        });
+        for (path, contents) in &before {
+            let expected = String::from_utf8_lossy(danger::open(contents));
+            assert_eq!(world.text(path), expected);
+        }
+        let new = [ETCD, API_SERVER, SIGNER].map(|kind| world.pid(kind));
+        assert!(old.iter().zip(new).all(|(old, new)| *old != new));
+    }
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn act(world: &World, act: Act, kinds: &[ComponentKind]) -> Result<(), TakeUpErr
         components: &components,
         static_pod_folders: &folders,
         leaves_no_mark: false,
+        as_before: None,
         progress: world,
     };
     act(&world.ports(), kinds, &scene)
@@ -202,6 +203,7 @@ fn a_docker_container_is_stopped_and_started_by_docker() {
         components: std::slice::from_ref(&docker),
         static_pod_folders: &[],
         leaves_no_mark: false,
+        as_before: None,
         progress: &world,
     };
     let kinds = [ComponentKind::KubeScheduler];
@@ -235,6 +237,7 @@ fn what_nothing_known_has_started_is_left_to_its_owner() {
         components: &[process],
         static_pod_folders: &[],
         leaves_no_mark: false,
+        as_before: None,
         progress: &world,
     };
     let error = halt(&world.ports(), &[ComponentKind::KubeScheduler], &scene).unwrap_err();

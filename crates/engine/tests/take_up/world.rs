@@ -291,6 +291,7 @@ impl World {
             components: &components,
             written: &[],
             leaves_no_mark: false,
+            as_before: None,
             progress: self,
         };
         ask(&self.ports(), &setting)

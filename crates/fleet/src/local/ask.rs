@@ -104,6 +104,7 @@ fn health(ports: &Ports<'_>, inventory: &Inventory, kind: ComponentKind) -> ApiA
         components: &inventory.components,
         written: &[],
         leaves_no_mark: false,
+        as_before: None,
         progress: &Silent,
     };
     match ask_health(ports, component, &setting) {

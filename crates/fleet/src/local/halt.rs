@@ -40,6 +40,7 @@ impl<O: Outside> LocalSession<O> {
             components: &inventory.components,
             static_pod_folders: &inventory.static_pod_folders,
             leaves_no_mark: false,
+            as_before: None,
             progress,
         };
         act(&ports, components, &scene).map_err(|error| {

@@ -11,7 +11,7 @@ mod tests;
 
 use super::phase::Phase;
 use super::picture::Picture;
-use crate::model::{ComponentKind, Inventory};
+use crate::model::{ComponentKind, Inventory, RunsAs};
 use crate::plan::components::ORDER;
 use crate::plan::document::API_VERSION;
 use crate::plan::{
@@ -22,6 +22,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+
+/// What may have a manifest.
+const STATIC_PODS: [ComponentKind; 4] = [
+    ComponentKind::Etcd,
+    ComponentKind::KubeApiserver,
+    ComponentKind::KubeControllerManager,
+    ComponentKind::KubeScheduler,
+];
 
 /// The verb of plans that take a rotation back.
 pub const VERB: &str = "rotate-back";
@@ -148,6 +156,7 @@ pub fn back(
             stages.extend(phase.and_then(|it| api::behind(it, hosts, picture, how_far)));
         }
     }
+    stages.extend(drafting.only_restarted(hosts, &taken));
     let rounds = stages.len();
     let notices = vec![Notice {
         code: "takes-back".to_owned(),
@@ -295,6 +304,76 @@ impl Drafting {
             }
         }
         touched.extend(run.written.iter().cloned());
+        let restoration = Restoration {
+            archive,
+            paths: run.written.clone(),
+            undoes: Some(run.id.clone()),
+        };
+        Ok(self.carried(host, basis, restoration, actions(host.inventory, run)))
+    }
+
+    /// What was only restarted, with nothing written: the manifest of a static pod still says so. It is as
+    /// the oldest archive has it, by one restart more, unless a run that is taken back brings that about.
+    fn only_restarted(&self, hosts: &[HostRuns<'_>], taken: &[Taken<'_>]) -> Option<Stage> {
+        let mut steps = Vec::new();
+        let mut restarted: BTreeMap<ComponentKind, Vec<&HostRuns<'_>>> = BTreeMap::new();
+        for (index, host) in hosts.iter().enumerate() {
+            let own = || {
+                let own = taken.iter().filter(|(of, _)| *of == index);
+                own.map(|(_, run)| *run)
+            };
+            let oldest = own().filter(|run| run.archive.is_some()).last();
+            let Some((oldest, archive)) = oldest.and_then(|it| Some((it, it.archive.clone()?)))
+            else {
+                continue;
+            };
+            let is_left = |run: &&RotationRun, kind: ComponentKind| {
+                let mut older = own().filter(|it| it.started_at < run.started_at);
+                !older.any(|it| restarts(host.inventory, it, kind))
+            };
+            let mut skipped = host.runs.iter().filter(|run| {
+                run.written.is_empty()
+                    && run.started_at > oldest.started_at
+                    && STATIC_PODS
+                        .into_iter()
+                        .any(|kind| restarts(host.inventory, run, kind) && is_left(run, kind))
+            });
+            let Some(run) = skipped.next() else {
+                continue;
+            };
+            let mut components = actions(host.inventory, run);
+            components.retain(|action| is_left(&run, action.component));
+            for action in &components {
+                restarted.entry(action.component).or_default().push(host);
+            }
+            let restoration = Restoration {
+                archive,
+                paths: Vec::new(),
+                undoes: Some(run.id.clone()),
+            };
+            steps.push(Step::Carry {
+                host: host.name.to_owned(),
+                plan: Box::new(self.carried(host, Vec::new(), restoration, components)),
+            });
+        }
+        let seconds = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+        (!steps.is_empty()).then(|| Stage {
+            name: "back-manifests".to_owned(),
+            reason: "manifests lose what a restart left in them".to_owned(),
+            steps,
+            pace: Pace::OneByOne,
+            gate: gate(&restarted),
+            estimate_seconds: seconds.saturating_mul(20),
+        })
+    }
+
+    fn carried(
+        &self,
+        host: &HostRuns<'_>,
+        basis: Vec<BasisFile>,
+        restoration: Restoration,
+        components: Vec<ComponentAction>,
+    ) -> Plan {
         let plan = Plan {
             api_version: API_VERSION.to_owned(),
             kind: "Plan".to_owned(),
@@ -304,20 +383,25 @@ impl Drafting {
             created_at: self.now,
             basis,
             issuances: Vec::new(),
-            restoration: Some(Restoration {
-                archive,
-                paths: run.written.clone(),
-                undoes: Some(run.id.clone()),
-            }),
+            restoration: Some(restoration),
             trust_updates: Vec::new(),
             file_edits: Vec::new(),
             rotation: None,
-            components: actions(host.inventory, run),
+            components,
             static_pod_folders: host.inventory.static_pod_folders.clone(),
             notices: Vec::new(),
         };
-        Ok(plan.with_id())
+        plan.with_id()
     }
+}
+
+/// Whether a run restarted a static pod of this host; an API server also goes with its member of etcd.
+fn restarts(inventory: &Inventory, run: &RotationRun, kind: ComponentKind) -> bool {
+    let goes_with_etcd =
+        kind == ComponentKind::KubeApiserver && run.components.contains(&ComponentKind::Etcd);
+    let component = inventory.component(kind);
+    let is_static_pod = component.is_some_and(|it| matches!(it.runs_as, RunsAs::StaticPod { .. }));
+    is_static_pod && (goes_with_etcd || run.components.contains(&kind))
 }
 
 /// Whatever took the run's files up takes the old ones up: restarted, since what was read once may not

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::connections::Place;
-use crate::model::ObjectReference;
+use crate::formats::flags::Flags;
+use crate::formats::static_pod::PathMap;
+use crate::model::{Component, ObjectReference};
 use crate::rotation::ApiChange;
 use crate::rotation::phase::Position;
 use crate::rotation::picture::{
@@ -234,4 +236,54 @@ fn a_rotation_that_is_over_is_not_taken_back_behind_its_last_phase() {
     let of = |how_far| back(&[host], Some(&over), how_far, at(9));
     assert_eq!(of(HowFar::Everything), Err(BackError::Over));
     assert_eq!(undone(&of(HowFar::Phase).unwrap()).len(), 1);
+}
+
+#[test]
+fn what_was_only_restarted_loses_its_annotation_unless_an_older_run_brings_that_about() {
+    let mut inventory = inventory("cp1");
+    inventory.components.push(Component {
+        kind: ComponentKind::KubeApiserver,
+        runs_as: RunsAs::StaticPod {
+            manifest: "/manifests/kube-apiserver.yaml".into(),
+            container: "kube-apiserver".to_owned(),
+        },
+        flags: Flags::default(),
+        mounts: PathMap::default(),
+        is_marked: false,
+        processes: Vec::new(),
+    });
+    let mut settled = run("settled", 9, Phase::Settle, "settle");
+    settled.written.clear();
+    settled.components = vec![ComponentKind::KubeApiserver];
+    let stages = |trust: Vec<ComponentKind>| {
+        let mut first = run("trust", 4, Phase::TrustBoth, "trust");
+        first.components = trust;
+        let runs = [
+            first,
+            run("leaf", 6, Phase::IssueFromNew, "clients"),
+            settled.clone(),
+        ];
+        let host = HostRuns {
+            name: "cp1",
+            inventory: &inventory,
+            runs: &runs,
+        };
+        back(&[host], None, HowFar::Everything, at(100)).unwrap()
+    };
+    let plan = stages(vec![ComponentKind::Kubelet]);
+    let last = named("back-manifests", &["cp1 settled"]);
+    assert_eq!(undone(&plan).last(), Some(&last));
+    let Some(Step::Carry { plan, .. }) = plan.stages.last().and_then(|it| it.steps.first()) else {
+        panic!("{plan:?}");
+    };
+    let restoration = plan.restoration.as_ref().unwrap();
+    assert_eq!(restoration.archive, PathBuf::from("/b/trust.tar"));
+    assert!(restoration.paths.is_empty());
+    assert_eq!(plan.components[0].component, ComponentKind::KubeApiserver);
+
+    let plan = stages(vec![ComponentKind::KubeApiserver]);
+    assert_eq!(undone(&plan).len(), 2);
+    // one is parked while its member of etcd is restarted
+    let plan = stages(vec![ComponentKind::Etcd]);
+    assert_eq!(undone(&plan).len(), 2);
 }
