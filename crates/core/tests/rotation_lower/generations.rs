@@ -3,11 +3,14 @@
 use crate::authority::{Authority, NOW};
 use crate::carry::Reach;
 use crate::field::{Field, shape};
+use kubepki_core::diagnose::Evidence;
 use kubepki_core::model::ComponentKind::KubeApiserver;
+use kubepki_core::model::cluster::Node;
 use kubepki_core::plan::{FileEdit, HostView, Step};
 use kubepki_core::rotation::lower::lower;
+use kubepki_core::rotation::observe::picture;
 use kubepki_core::rotation::plan::script_for;
-use kubepki_core::rotation::{Holds, Phase, Position, Root, RotationRequest};
+use kubepki_core::rotation::{Holds, Leaders, Phase, Position, Root, RotationRequest};
 use kubepki_x509::pem;
 
 fn carried(field: &mut Field, request: &RotationRequest, phases: &[Phase]) {
@@ -114,4 +117,57 @@ fn what_is_trusted_beside_stays() {
         }
     }
     assert_eq!(written, 2);
+}
+
+#[test]
+fn who_belongs_to_the_cluster_and_was_not_looked_at_is_a_stranger() {
+    let mut field = Field::new(shape(2, 1));
+    for machine in &mut field.world.machines {
+        if machine.argv.contains_key(&KubeApiserver) {
+            let flags = "https://127.0.0.1:2379,https://10.9.9.9:2379";
+            machine.set(KubeApiserver, "etcd-servers", Some(flags));
+        }
+    }
+    let hosts = field.evidence();
+    let mut cluster = field.observation(&hosts);
+    cluster.nodes = ["cp1", "CP2", "w3", "w4"]
+        .map(|name| Node {
+            name: name.to_owned(),
+            addresses: Vec::new(),
+            ip_addresses: Vec::new(),
+            kubelet_port: 10250,
+            kubelet_version: None,
+            ready: Some(true),
+            control_plane: name.to_lowercase().starts_with("cp"),
+        })
+        .to_vec();
+    let strangers = |seen: usize| {
+        let evidence = Evidence {
+            hosts: &hosts[..seen],
+            cluster: Some(&cluster),
+        };
+        let picture = picture(&evidence, &Leaders::default());
+        let strangers = picture.strangers.into_iter();
+        strangers
+            .map(|it| (it.named, it.roots.len()))
+            .collect::<Vec<_>>()
+    };
+    let named = |all: &[(&str, usize)]| {
+        let all = all.iter();
+        all.map(|(named, roots)| ((*named).to_owned(), *roots))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        strangers(3),
+        named(&[("Node w4", 1), ("etcd at 10.9.9.9", 1)])
+    );
+    assert_eq!(
+        strangers(1),
+        named(&[
+            ("Node CP2", 4),
+            ("Node w3", 1),
+            ("Node w4", 1),
+            ("etcd at 10.9.9.9", 1)
+        ])
+    );
 }
