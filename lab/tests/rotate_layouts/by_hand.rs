@@ -225,9 +225,8 @@ impl Field<'_> {
         })?;
         first.shell("rm -f /root/workload-*.json /root/closed-loop.json /root/shell.tar")?;
         self.none_failed(&records)?;
-        same(&before, &digests(&self.hosts, &CONFIGURED)?).or_else(|error| {
+        same(&before, &digests(&self.hosts, &CONFIGURED)?).inspect_err(|error| {
             println!("configuration: {error:#}");
-            Err(error)
         })?;
         let bodies: Vec<&str> = old.values().map(String::as_str).collect();
         known_to_no_file(&self.hosts, &FOLDERS, &bodies)?;
