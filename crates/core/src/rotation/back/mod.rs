@@ -322,7 +322,7 @@ impl Drafting {
                 let own = taken.iter().filter(|(of, _)| *of == index);
                 own.map(|(_, run)| *run)
             };
-            let oldest = own().filter(|run| run.archive.is_some()).last();
+            let oldest = own().rfind(|run| run.archive.is_some());
             let Some((oldest, archive)) = oldest.and_then(|it| Some((it, it.archive.clone()?)))
             else {
                 continue;
