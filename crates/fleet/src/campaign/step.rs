@@ -10,7 +10,7 @@ use crate::session::{
     CarryReport, CarryRequest, HostSession, IssuedCertificate, LookRequest, PreparedRequest,
     SealedKey, SessionError, SigningOrder,
 };
-use kubepki_core::plan::{Issuance, Origin, Plan, Signer, Stage, Step};
+use kubepki_core::plan::{Gate, Issuance, Origin, Plan, Signer, Stage, Step};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
@@ -106,7 +106,8 @@ impl Campaign<'_> {
         }
     }
 
-    /// What may be done twice is done once more over a new connection when the old one was lost.
+    /// What may be done twice is done once more: over a new connection when the old one was lost, and
+    /// after the API server or the member of etcd that was asked is well again when it did not answer.
     fn idempotent<T>(
         &self,
         host: &str,
@@ -126,6 +127,19 @@ impl Campaign<'_> {
                         .campaign
                         .host(host, &format!("the connection was lost: {error}"));
                     self.answers_again(host, &error)?;
+                }
+                Err(error) if tries < TRIES => {
+                    tries += 1;
+                    let Some(gate) = asked(host, &error) else {
+                        return Err(error);
+                    };
+                    self.progress.host(
+                        host,
+                        &format!("{}; once more when it is well", error.message),
+                    );
+                    if self.pass(&gate).is_err() {
+                        return Err(error);
+                    }
                 }
                 result => return result,
             }
@@ -275,6 +289,16 @@ impl Campaign<'_> {
             .or(entry)
             .map(pem)
             .ok_or_else(|| unknown(format!("{host} has no certificate {name} to hand over")))
+    }
+}
+
+/// Who was asked and has to be well before this is asked again; `None` where that mends nothing.
+fn asked(host: &str, error: &SessionError) -> Option<Gate> {
+    let hosts = vec![host.to_owned()];
+    match error.code.as_str() {
+        "api-unreachable" | "api-failed" => Some(Gate::ApiServersReady { hosts }),
+        "etcd-failed" | "etcd-not-running" => Some(Gate::EtcdHealthy { hosts }),
+        _ => None,
     }
 }
 

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::cluster::Node;
 use kubepki_core::model::{ComponentKind, Inventory, NodeName};
-use kubepki_core::plan::{ClusterPlan, Gate, Issuance, Plan, Signer, Stage};
+use kubepki_core::plan::{ClusterPlan, EtcdAct, Gate, Issuance, Plan, Signer, Stage};
+use kubepki_core::rotation::ApiChange;
 use kubepki_engine::ports::Progress;
 use kubepki_fleet::campaign::{
     Campaign, CampaignOptions, CampaignOutcome, CampaignProgress, Connect, HostFacts,
@@ -242,6 +243,20 @@ impl HostSession for Session {
 
     fn start(&mut self, _: &[ComponentKind], _: &dyn Progress) -> Result<(), SessionError> {
         self.world.call(&self.host, "start")
+    }
+
+    fn change_api(
+        &mut self,
+        _: &[ApiChange],
+        _: &dyn Progress,
+    ) -> Result<Vec<String>, SessionError> {
+        self.world
+            .call(&self.host, "change-api")
+            .map(|()| Vec::new())
+    }
+
+    fn etcd(&mut self, _: &EtcdAct, _: &dyn Progress) -> Result<String, SessionError> {
+        self.world.call(&self.host, "etcd").map(|()| String::new())
     }
 
     fn ask(&mut self, question: &ApiQuestion) -> Result<ApiAnswer, SessionError> {

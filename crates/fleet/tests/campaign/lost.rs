@@ -1,7 +1,7 @@
 //! A connection that is lost while a plan is carried out: what became of it there is asked, not assumed.
 
-use crate::hosts::{LONG, NONE, World, cluster_plan, epoch, renewals, run, stage};
-use kubepki_core::plan::{ClusterPlan, Gate, Pace, Step};
+use crate::hosts::{LONG, NONE, World, cluster_plan, epoch, healthy, renewals, run, stage};
+use kubepki_core::plan::{ClusterPlan, EtcdAct, Gate, Pace, Step};
 use kubepki_fleet::campaign::{HostState, Sessions, settle};
 use kubepki_fleet::session::InterruptedRun;
 use std::path::Path;
@@ -169,4 +169,72 @@ fn interrupted_runs_are_settled_on_every_host_whatever_one_of_them_says() {
         .map(|it| (it.host.as_str(), it.result.is_ok()))
         .collect();
     assert_eq!(results, [("w1", true), ("w2", false), ("w3", true)]);
+}
+
+fn asking(step: Step) -> ClusterPlan {
+    cluster_plan(vec![stage("ask", Pace::Together, Gate::None, vec![step])])
+}
+
+fn change_api() -> ClusterPlan {
+    asking(Step::ChangeApi {
+        host: "cp1".to_owned(),
+        changes: Vec::new(),
+    })
+}
+
+#[test]
+fn an_api_server_that_does_not_answer_is_asked_again_when_it_is_ready() {
+    for code in ["api-unreachable", "api-failed"] {
+        let world = World::of(&["cp1"]);
+        world.fail("cp1", "change-api", code);
+        world.change("cp1", |state| {
+            state.answers = vec![healthy(false), healthy(false), healthy(true)];
+        });
+        let (outcome, _) = run(&world, &change_api(), LONG);
+        assert!(outcome.is_done(), "{outcome:#?}");
+        assert_eq!(world.logged("ask-ready").len(), 3);
+        assert_eq!(world.logged("change-api").len(), 2);
+    }
+}
+
+#[test]
+fn a_member_of_etcd_that_does_not_answer_is_asked_again_when_it_is_healthy() {
+    let world = World::of(&["cp1"]);
+    world.fail("cp1", "etcd", "etcd-failed");
+    world.change("cp1", |state| {
+        state.answers = vec![healthy(false), healthy(true)];
+    });
+    let plan = asking(Step::Etcd {
+        host: "cp1".to_owned(),
+        act: EtcdAct::Snapshot,
+    });
+    let (outcome, _) = run(&world, &plan, LONG);
+    assert!(outcome.is_done(), "{outcome:#?}");
+    assert_eq!(world.logged("ask-etcd").len(), 2);
+    assert_eq!(world.logged("etcd").len(), 2);
+}
+
+#[test]
+fn an_api_server_that_stays_away_or_refuses_is_an_error() {
+    let world = World::of(&["cp1"]);
+    world.fail("cp1", "change-api", "api-unreachable");
+    world.change("cp1", |state| state.answers = vec![healthy(false)]);
+    let (outcome, _) = run(&world, &change_api(), NONE);
+    let error = outcome.hosts[0].error.as_ref().unwrap();
+    assert_eq!(error.code, "api-unreachable");
+    assert_eq!(world.logged("change-api").len(), 1);
+
+    let world = World::of(&["cp1"]);
+    for _ in 0..9 {
+        world.fail("cp1", "change-api", "api-failed");
+    }
+    let (outcome, _) = run(&world, &change_api(), LONG);
+    assert_eq!(outcome.hosts[0].state, HostState::Failed);
+    assert_eq!(world.logged("change-api").len(), 3);
+
+    let world = World::of(&["cp1"]);
+    world.fail("cp1", "change-api", "api-forbidden");
+    let (outcome, _) = run(&world, &change_api(), LONG);
+    assert_eq!(outcome.hosts[0].state, HostState::Failed);
+    assert_eq!(world.logged("change-api").len(), 1);
 }
