@@ -74,7 +74,7 @@ pub fn halted_in_words(halted: &[ComponentKind]) -> Option<String> {
     let names: Vec<String> = halted.iter().map(ToString::to_string).collect();
     (!names.is_empty()).then(|| {
         format!(
-            "stopped by a run that did not end, and not started since: {}; `kubepki rescue` starts them",
+            "stopped by a run that did not end, and not started since: {}; `kubepki rescue` starts them, and so does a rotation that goes on or back",
             names.join(", ")
         )
     })

@@ -123,6 +123,13 @@ impl Authorities {
                 }
             }
         }
+        // Swapped at once, nothing else on the hosts tells any more who the old one was.
+        for certificate in self.previous(evidence) {
+            if !seen.contains(&certificate) {
+                seen.push(certificate);
+                push(&mut kin, certificate);
+            }
+        }
         for trusted in embedded(evidence) {
             if !self.names.contains(&AuthorityName::Cluster) || seen.contains(&trusted) {
                 continue;
@@ -160,6 +167,20 @@ impl Authorities {
         inventories(evidence)
             .flat_map(|inventory| own_files(inventory, &self.names))
             .collect()
+    }
+
+    /// The old pair's certificate, where it was kept beside what took its place.
+    fn previous<'e>(&self, evidence: &'e Evidence<'_>) -> Vec<&'e Certificate> {
+        let mut found = Vec::new();
+        for inventory in inventories(evidence) {
+            for own in own_files(inventory, &self.names) {
+                let path = successor::previous(&own.certificate_path);
+                let kept = inventory.authorities.iter();
+                let mut kept = kept.filter(|it| it.certificate_path == path);
+                found.extend(kept.find_map(|it| it.certificates.first()));
+            }
+        }
+        found
     }
 
     /// Which side a certificate of this CA is on.

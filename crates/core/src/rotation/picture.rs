@@ -163,8 +163,8 @@ pub struct Reader {
     /// The flag, without dashes.
     pub flag: String,
     /// Whether its process has read what lies there now: `None` when that cannot be told (a place
-    /// that is re-read by itself is asked on the wire instead). Told by the process's start being
-    /// later than the file's last change, for what is read only at the start.
+    /// that is re-read by itself and was changed since is asked on the wire instead). Told by the
+    /// process's start being later than the file's last change.
     pub loaded: Option<bool>,
 }
 

@@ -51,9 +51,14 @@ pub fn is_signer(path: &Path) -> bool {
     has(path, SIGNER)
 }
 
+/// Whether a path is spelled as the old pair's.
+pub fn is_previous(path: &Path) -> bool {
+    has(path, PREVIOUS)
+}
+
 /// Whether a path is of a rotation's own files: a successor's, a signing certificate, or the old pair's.
 pub fn is_of_a_rotation(path: &Path) -> bool {
-    is_successor(path) || is_signer(path) || has(path, PREVIOUS)
+    is_successor(path) || is_signer(path) || is_previous(path)
 }
 
 /// The common name of a new generation: the old one's without its own generation, and the time.

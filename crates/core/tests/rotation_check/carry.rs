@@ -27,6 +27,14 @@ impl Field {
         }
     }
 
+    /// Everything that was stopped is started, as whoever comes next does first.
+    pub fn bring_up(&mut self) {
+        self.clock += 1;
+        for (host, kind) in std::mem::take(&mut self.halted) {
+            self.start(&host, kind);
+        }
+    }
+
     fn turn(&mut self, turn: &Turn, reach: Reach) {
         self.clock += 1;
         for action in &turn.actions {
@@ -166,8 +174,20 @@ impl Field {
                 let file = self.ca_file(Root::FrontProxyCa);
                 self.merged = self.world.machines[0].bundles[&file].clone();
             }
+            Action::Halt { components } => {
+                let halted = components.iter().map(|kind| (host.to_owned(), *kind));
+                self.halted.extend(halted);
+            }
+            Action::Start { components } => {
+                for kind in components {
+                    if self.halted.remove(&(host.to_owned(), *kind)) {
+                        self.start(host, *kind);
+                    }
+                }
+            }
             Action::RemoveSuccessorFiles { root } => {
                 self.extra.get_mut(host).unwrap().next.remove(root);
+                self.extra.get_mut(host).unwrap().previous.remove(root);
                 if *root == Root::KubernetesCa {
                     let signer = successor::signer(&self.ca_file(*root));
                     let machine = self.world.machines.iter_mut().find(|it| it.name == host);
@@ -242,6 +262,9 @@ impl Field {
     fn install(&mut self, turn: &Turn, root: Root) {
         let host = turn.host.as_str();
         self.extra.get_mut(host).unwrap().installed.insert(root);
+        if self.swaps && (host == "cp1" || root == Root::ServiceAccountKey) {
+            self.extra.get_mut(host).unwrap().previous.insert(root);
+        }
         if root == Root::ServiceAccountKey {
             self.extra.get_mut(host).unwrap().sa_key = self.sa_new.clone();
             let path = self.world.path("sa.key");

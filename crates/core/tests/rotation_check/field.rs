@@ -26,6 +26,8 @@ pub struct Extra {
     pub next: BTreeSet<Root>,
     /// Roots whose own key is the successor here.
     pub installed: BTreeSet<Root>,
+    /// Roots whose old pair was kept here.
+    pub previous: BTreeSet<Root>,
     /// Public keys in `sa.pub`.
     pub sa_pub: Vec<PublicKey>,
     /// The public half of `sa.key`.
@@ -54,6 +56,10 @@ pub struct Field {
     pub stale: BTreeSet<Root>,
     pub clock: i64,
     pub etcd_leader: Option<String>,
+    /// Components that were stopped and not started.
+    pub halted: BTreeSet<(String, ComponentKind)>,
+    /// Whether the old service-account key is kept beside the new one.
+    pub swaps: bool,
 }
 
 pub fn shape(control_planes: usize, workers: usize) -> Shape {
@@ -107,6 +113,8 @@ impl Field {
             stale: BTreeSet::new(),
             clock: 0,
             etcd_leader: Some("cp1".to_owned()),
+            halted: BTreeSet::new(),
+            swaps: false,
             world,
         }
     }
@@ -186,6 +194,13 @@ impl Field {
         {
             inventory.authorities.push(self.successor(*root));
         }
+        for root in extra
+            .previous
+            .iter()
+            .filter(|it| **it != Root::ServiceAccountKey)
+        {
+            inventory.authorities.push(self.previous(*root));
+        }
         if let (Some(key), Some(_)) = (&extra.sa_key, extra.sa_pub.first()) {
             inventory.service_account_keys = self.service_account_keys(extra, key);
         }
@@ -226,6 +241,22 @@ impl Field {
         }
     }
 
+    fn previous(&self, root: Root) -> Bundle {
+        let path = successor::previous(&self.ca_file(root));
+        let old = self.old(root);
+        Bundle {
+            name: path.display().to_string(),
+            role: Role::Other,
+            also_known_as: Vec::new(),
+            key_path: Some(path.with_extension("key")),
+            certificate_path: path,
+            certificates: vec![old.anchor.clone()],
+            key: present(old.issuing().public_key()),
+            used_by: Vec::new(),
+            problem: None,
+        }
+    }
+
     fn service_account_keys(&self, extra: &Extra, key: &PublicKey) -> Vec<ServiceAccountKey> {
         let file = |file: &str, contents, used_by: &[(ComponentKind, &str)]| ServiceAccountKey {
             path: self.world.path(file),
@@ -258,6 +289,10 @@ impl Field {
         if let (Some(new), true) = (&self.sa_new, extra.next.contains(&Root::ServiceAccountKey)) {
             keys.push(file("sa-next.pub", public(vec![new.clone()]), &[]));
             keys.push(file("sa-next.key", private(new), &[]));
+        }
+        if extra.previous.contains(&Root::ServiceAccountKey) {
+            let old = public(vec![self.sa_old.clone()]);
+            keys.push(file("sa-previous.pub", old, &[]));
         }
         keys
     }

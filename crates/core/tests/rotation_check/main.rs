@@ -16,6 +16,8 @@ mod measured;
 #[cfg(test)]
 mod mutants;
 #[cfg(test)]
+mod offline;
+#[cfg(test)]
 mod orders;
 #[cfg(test)]
 mod planned;

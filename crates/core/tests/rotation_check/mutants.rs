@@ -10,10 +10,10 @@ use kubepki_core::rotation::{Action, Phase, Picture, Root, RotationRequest, Roun
 use std::collections::BTreeMap;
 
 /// A script with one thing changed, and what.
-struct Mutant {
-    what: String,
-    kind: &'static str,
-    script: Script,
+pub struct Mutant {
+    pub what: String,
+    pub kind: &'static str,
+    pub script: Script,
 }
 
 struct Proved {
@@ -39,7 +39,7 @@ fn proved(roots: &[Root]) -> Proved {
     }
 }
 
-fn mutants(script: &Script) -> Vec<Mutant> {
+pub fn mutants(script: &Script) -> Vec<Mutant> {
     let mut all = Vec::new();
     let mut add = |kind, what: String, change: &dyn Fn(&mut Vec<Round>)| {
         let mut script = script.clone();

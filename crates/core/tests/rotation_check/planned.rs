@@ -22,7 +22,7 @@ pub fn told(verdict: &Verdict) -> String {
     all.chain(left).collect::<Vec<_>>().join("\n")
 }
 
-fn in_words(script: &Script) -> String {
+pub fn in_words(script: &Script) -> String {
     let mut text = String::new();
     for round in &script.rounds {
         text.push_str(&format!("{} ({:?})\n", round.name, round.pace));
@@ -38,7 +38,7 @@ fn in_words(script: &Script) -> String {
 }
 
 /// Looks, plans the first phase that is not over, and proves it.
-fn next(field: &Field, request: &RotationRequest) -> Option<Script> {
+pub fn next(field: &Field, request: &RotationRequest) -> Option<Script> {
     let (graph, material, picture) = field.seen();
     let phase = next_phase(&picture, request)?;
     let script = script_for(&picture, request, phase).unwrap();
@@ -52,11 +52,11 @@ fn next(field: &Field, request: &RotationRequest) -> Option<Script> {
     (!script.rounds.is_empty()).then_some(script)
 }
 
-fn turns(script: &Script) -> usize {
+pub fn turns(script: &Script) -> usize {
     script.rounds.iter().map(|it| it.turns.len()).sum()
 }
 
-fn is_over(field: &Field) -> bool {
+pub fn is_over(field: &Field) -> bool {
     let (_, _, picture) = field.seen();
     let mut roots = picture.roots.iter();
     (field.sa_new.is_some() || !field.next.is_empty())
@@ -64,7 +64,7 @@ fn is_over(field: &Field) -> bool {
 }
 
 /// Everything that is left, phase by phase; every connection holds in the end.
-fn to_the_end(field: &mut Field, request: &RotationRequest) {
+pub fn to_the_end(field: &mut Field, request: &RotationRequest) {
     for _ in 0..20 {
         if is_over(field) {
             break;
@@ -156,7 +156,7 @@ fn the_rest_is_proved_before_a_stale_workload_is_known() {
     to_the_end(&mut field, &request);
 }
 
-fn shapes() -> impl Strategy<Value = Shape> {
+pub fn shapes() -> impl Strategy<Value = Shape> {
     let folders = prop_oneof![
         Just("/etc/kubernetes/pki".to_owned()),
         Just("/etc/kubernetes/ssl".to_owned()),
@@ -179,7 +179,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
         )
 }
 
-fn roots() -> impl Strategy<Value = Vec<Root>> {
+pub fn roots() -> impl Strategy<Value = Vec<Root>> {
     proptest::sample::subsequence(Root::ALL.to_vec(), 1..=4)
 }
 

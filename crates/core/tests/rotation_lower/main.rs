@@ -7,6 +7,7 @@
 mod authority;
 #[cfg(test)]
 #[path = "../rotation_check/carry.rs"]
+#[expect(dead_code, reason = "shared with the tests of the checker")]
 mod carry;
 #[cfg(test)]
 #[path = "../rotation_check/field.rs"]

@@ -1,5 +1,5 @@
 //! Service-account keys: what flags name, then kubeadm's `sa.key` and `sa.pub` and what is declared;
-//! last the successors beside them.
+//! last what a rotation has put beside them.
 
 use super::Scene;
 use super::authorities::key_state;
@@ -66,12 +66,12 @@ pub(super) fn find(reader: &mut Reader<'_>, scene: &Scene<'_>) -> Vec<ServiceAcc
             files.push((path, Vec::new()));
         }
     }
-    let successors: Vec<PathBuf> = files
+    let of_rotations: Vec<PathBuf> = files
         .iter()
-        .map(|(path, _)| successor::successor(path))
+        .flat_map(|(path, _)| [successor::successor(path), successor::previous(path)])
         .filter(|path| reader.symlink_metadata(path).is_some())
         .collect();
-    for path in successors {
+    for path in of_rotations {
         if !files.iter().any(|(other, _)| *other == path) {
             files.push((path, Vec::new()));
         }

@@ -8,8 +8,9 @@ use super::expected::{Expected, leads_to};
 use jiff::Timestamp;
 use kubepki_core::assess::renewable::fits;
 use kubepki_core::model::{Authority, Inventory};
-use kubepki_core::plan::{Issuance, Origin, Signer};
-use kubepki_x509::{Certificate, PublicKey, Validity, ValidityState};
+use kubepki_core::plan::{FileEdit, Issuance, Origin, Plan, Signer};
+use kubepki_x509::{Certificate, PublicKey, Validity, ValidityState, pem};
+use std::path::PathBuf;
 
 /// Whom a host believes: its own bundles, and what the same plan brings.
 pub(super) struct Believed<'a> {
@@ -17,6 +18,24 @@ pub(super) struct Believed<'a> {
     pub(super) before: &'a Inventory,
     /// CA certificates that the plan issues or brings.
     pub(super) new_authorities: Vec<&'a Certificate>,
+    /// The bundles that the plan writes: what it says they hold counts instead of what they held.
+    pub(super) rewritten: Vec<(PathBuf, Vec<Certificate>)>,
+}
+
+/// The bundles that a plan writes, each with the CA certificates that the plan itself carries for it. A
+/// file that is no bundle of this host's readers is never asked, whatever is written there.
+pub(super) fn rewritten(plan: &Plan) -> Vec<(PathBuf, Vec<Certificate>)> {
+    let edits = plan.file_edits.iter();
+    edits
+        .filter_map(|edit| match edit {
+            FileEdit::Bundle { path, pem, .. } => {
+                let written = pem::certificates(pem.as_bytes()).unwrap_or_default();
+                let authorities = written.into_iter().filter(Certificate::is_ca);
+                Some((path.clone(), authorities.collect()))
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 /// Checks what another host signed for the key of `public_key`.
@@ -142,7 +161,7 @@ impl Believed<'_> {
         chain: &[Certificate],
     ) -> Result<(), String> {
         let bundles: Vec<&Authority> = self.bundles(issuance);
-        let own = bundles.iter().flat_map(|bundle| &bundle.certificates);
+        let own = bundles.iter().flat_map(|bundle| self.held_by(bundle));
         let mut all = own.chain(self.new_authorities.iter().copied());
         if all.any(|ca| leads_to(chain, ca)) {
             return Ok(());
@@ -174,6 +193,13 @@ impl Believed<'_> {
                 "signed by {issuer}, and there is no CA bundle on this host to hold it against"
             )),
         }
+    }
+
+    /// What a bundle holds when the plan is carried out.
+    fn held_by<'s>(&'s self, bundle: &'s Authority) -> &'s [Certificate] {
+        let path = &bundle.certificate_path;
+        let written = self.rewritten.iter().find(|(it, _)| it == path);
+        written.map_or(&bundle.certificates, |(_, certificates)| certificates)
     }
 
     fn bundles(&self, issuance: &Issuance) -> Vec<&Authority> {

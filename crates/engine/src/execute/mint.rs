@@ -4,7 +4,7 @@
 //! authorities, then everything that they and the others sign.
 
 use super::authorities::Authorities;
-use super::brought::{Believed, check_given, check_signed};
+use super::brought::{Believed, check_given, check_signed, rewritten};
 use super::content::{Content, validity};
 use super::error::ExecuteError;
 use super::prepare::{Brought, request};
@@ -49,6 +49,7 @@ pub fn mint(
         now,
         brought,
         authorities: Authorities::new(host),
+        plan,
     };
     let mut minted = Vec::with_capacity(plan.issuances.len());
     for (issuance, key) in plan.issuances.iter().zip(keys.drain(..)) {
@@ -65,6 +66,7 @@ struct Minting<'a> {
     now: Timestamp,
     brought: Brought,
     authorities: Authorities<'a>,
+    plan: &'a Plan,
 }
 
 impl Minting<'_> {
@@ -168,6 +170,7 @@ impl Minting<'_> {
         Believed {
             before: self.before,
             new_authorities: self.authorities.new_certificates().collect(),
+            rewritten: rewritten(self.plan),
         }
     }
 

@@ -66,6 +66,7 @@ const STARTED: [&[ComponentKind]; 4] = [
     &[
         ComponentKind::KubeControllerManager,
         ComponentKind::KubeScheduler,
+        ComponentKind::CloudControllerManager,
     ],
 ];
 

@@ -54,11 +54,12 @@ impl SharedKeys {
             .any(|of| of.contains(path))
     }
 
-    /// A public key, and the place of its successor.
+    /// A public key, and the places of its successor and of the old one.
     pub(super) fn public(&mut self, path: &Path) {
         self.public.insert(path.to_owned());
         if !successor::is_of_a_rotation(path) {
             self.public.insert(successor::successor(path));
+            self.public.insert(successor::previous(path));
         }
     }
 }

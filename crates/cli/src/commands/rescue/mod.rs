@@ -5,7 +5,7 @@
 
 mod account;
 mod api;
-mod halted;
+pub mod halted;
 pub mod hosts;
 mod look;
 mod rest;

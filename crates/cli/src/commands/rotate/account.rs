@@ -50,6 +50,10 @@ struct RotationResult<'a> {
     /// Whether what was asked for is done.
     done: bool,
     paused: bool,
+    /// How long nobody reached the API, where a downtime was asked for: from the beginning of the first
+    /// round that stopped something until the API servers were ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    downtime_seconds: Option<f64>,
     left: &'a [String],
 }
 
@@ -64,6 +68,28 @@ impl Account {
     /// Whether everything that was begun is done.
     pub fn is_done(&self) -> bool {
         self.phases.iter().all(|phase| phase.outcome.is_done())
+    }
+
+    /// How long nobody reached the API, and how long that was planned to take.
+    fn downtime(&self) -> Option<(f64, u32)> {
+        let rounds: Vec<&RoundTime> = self.phases.iter().flat_map(|it| &it.rounds).collect();
+        let named = |round: &&RoundTime, name: &str| {
+            let (_, own) = round
+                .round
+                .split_once("issue-from-new-")
+                .unwrap_or_default();
+            own == name
+        };
+        let first = rounds.iter().position(|round| named(round, "halt"))?;
+        let last = rounds
+            .iter()
+            .position(|round| named(round, "start-api-servers"))?;
+        let down = rounds.get(first..=last)?;
+        let seconds = down.iter().map(|round| round.seconds).sum::<f64>();
+        let planned = down.iter().fold(0, |sum: u32, round| {
+            sum.saturating_add(round.estimate_seconds)
+        });
+        Some(((seconds * 10.0).round() / 10.0, planned))
     }
 
     /// Tells all of it; `left` is what people have to see to.
@@ -91,6 +117,7 @@ impl Account {
                     positions,
                     done: self.is_done(),
                     paused: self.paused,
+                    downtime_seconds: self.downtime().map(|(seconds, _)| seconds),
                     left,
                 },
             );
@@ -98,6 +125,12 @@ impl Account {
         let mut stdout = context.stdout();
         writeln!(stdout)?;
         self.times(&mut stdout)?;
+        if let Some((seconds, planned)) = self.downtime() {
+            writeln!(
+                stdout,
+                "nobody reached the API for {NAME}{seconds:.1} s{NAME:#} {DIM}(about {planned} s were announced){DIM:#}\n"
+            )?;
+        }
         for root in of_these {
             super::standing::headline(&mut stdout, root)?;
         }

@@ -61,14 +61,6 @@ pub fn run(
     args: &RotateRunArgs,
     extent: Extent,
 ) -> Result<ExitCode, CliError> {
-    if args.wish.offline {
-        // Planned and shown, but hosts refuse parts of it while their components are halted.
-        return Err(CliError::new(
-            "not-supported",
-            "an offline rotation can be planned, and not carried out yet",
-        )
-        .hint("without --offline it takes minutes, and the API answers all the while"));
-    }
     if !args.backup.no_backup {
         // A recipient that is none is told before anything is made.
         backup::protection(&args.backup.backup_recipient)?;
@@ -83,7 +75,10 @@ pub fn run(
     };
     let world = looker.look_at_settled()?;
     let roots = scope::roots(&world.picture, &args.wish.roots)?;
-    let request = scope::request(hosts, &args.wish, &world.picture, &roots)?;
+    let request = scope::request(hosts, &args.wish, &world, &roots)?;
+    if request.offline && !args.wish.offline {
+        context.note("this rotation was begun with a downtime (--offline), and goes on as such");
+    }
     fits(&world, &roots, extent)?;
     let paused = flag_of_interrupts();
     let going = Going {
@@ -163,7 +158,7 @@ impl Going<'_> {
         let mut tries = 0;
         let mut last: Option<Phase> = None;
         while let Some(phase) = self.next_phase(&world, last) {
-            if self.args.until == Some(phase) {
+            if self.args.until.is_some_and(|until| phase >= until) {
                 self.context
                     .note(format_args!("\nstopped before {phase}, as was asked for"));
                 break;
@@ -195,7 +190,8 @@ impl Going<'_> {
                 });
             }
             let is_over = self.is_over(&world, phase);
-            if is_over && (self.args.pause_after == Some(phase) || self.is_one_phase()) {
+            let is_far_enough = self.args.pause_after.is_some_and(|last| phase >= last);
+            if is_over && (is_far_enough || self.is_one_phase()) {
                 break;
             }
             if self.is_paused() {
@@ -261,7 +257,7 @@ impl Going<'_> {
             return Ok(true);
         }
         let script = whole(&world.picture, self.request).map_err(|refused| refusal(&refused))?;
-        let (line, verdict) = proof::proved(world, &script, self.request)?;
+        let (line, verdict) = proof::proved(world, &script)?;
         standing::gaps(self.context, &world.picture)?;
         show::write_script(self.context, &world.picture, self.request, &script)?;
         proof::show(self.context, &line, &verdict)?;
@@ -278,7 +274,7 @@ impl Going<'_> {
         ));
         let script =
             script_for(&world.picture, self.request, phase).map_err(|refused| refusal(&refused))?;
-        let (line, verdict) = proof::proved(world, &script, self.request)?;
+        let (line, verdict) = proof::proved(world, &script)?;
         let plan = self.plan(world, &script)?;
         if plan.is_empty() {
             return Err(self.stuck(world, phase));
@@ -290,7 +286,9 @@ impl Going<'_> {
                 return Ok(None);
             }
         }
-        let paused = || self.is_paused();
+        // Nobody wants to be left between a halt and a start.
+        let has_downtime = self.request.offline && phase == Phase::IssueFromNew;
+        let paused = || self.is_paused() && !has_downtime;
         let clocked = Clocked::new(Voices::new(self.context, plan.hosts()), &paused);
         let outcome = self.looker.undertaking.carry_out_told(
             &world.looked,
@@ -357,6 +355,9 @@ impl Going<'_> {
                 "\nthe world has changed since the plan was made: looking again, planning anew",
             );
             return Ok(None);
+        }
+        if self.request.offline {
+            self.looker.bring_up();
         }
         account.tell(self.context, &world.picture.roots, &[])?;
         Err(failed(outcome))

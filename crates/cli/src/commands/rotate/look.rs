@@ -3,6 +3,8 @@
 
 use crate::commands::fleet::carry::{Undertaking, all_seen, changeable, interrupted};
 use crate::commands::fleet::{Looked, look_at_all, look_request, session_error};
+use crate::commands::rescue::halted;
+use crate::commands::unfinished::halted_in_words;
 use crate::context::Context;
 use crate::error::CliError;
 use jiff::SignedDuration;
@@ -11,9 +13,17 @@ use kubepki_core::diagnose::{Evidence, HostEvidence};
 use kubepki_core::model::cluster::ClusterObservation;
 use kubepki_core::model::{ComponentKind, Gap};
 use kubepki_core::plan::HostView;
-use kubepki_core::rotation::{Leaders, Picture, Root, observe};
+use kubepki_core::rotation::plan::is_swap;
+use kubepki_core::rotation::{Leaders, Phase, Picture, Root, observe, successor};
 use kubepki_fleet::session::{ApiAnswer, ApiQuestion, RotationRun, SessionError};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// What was stopped and is started again answers within this time, or for other reasons not at all.
+const STARTING: Duration = Duration::from_secs(90);
+
+/// Between two looks at what was started.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(3);
 
 const NONE_LEFT_OUT: &str =
     "nothing was changed; a rotation leaves no host out: `kubepki hosts` shows how each is reached";
@@ -40,6 +50,8 @@ pub struct World {
     pub asked: Option<String>,
     /// Of every place, what it holds.
     pub picture: Picture,
+    /// Whether components were found stopped by a run that was cut short, and were started.
+    pub was_halted: bool,
     evidence: Vec<HostEvidence>,
 }
 
@@ -57,8 +69,9 @@ impl Looker<'_> {
         self.seen(looked)
     }
 
-    /// Looks at everything, after what was interrupted anywhere has been settled. Every host has to be
-    /// seen: what is not known of one cannot be proved.
+    /// Looks at everything, after what was interrupted anywhere has been settled and what was stopped has
+    /// been started: a halted static pod lies where nobody looks. Every host has to be seen: what is not
+    /// known of one cannot be proved.
     pub fn look_at_settled(&self) -> Result<World, CliError> {
         let mut world = self.look()?;
         all_seen(&world.looked).map_err(|error| error.hint(NONE_LEFT_OUT))?;
@@ -69,7 +82,42 @@ impl Looker<'_> {
             world = self.look()?;
             all_seen(&world.looked).map_err(|error| error.hint(NONE_LEFT_OUT))?;
         }
+        if self.start_halted(&world.looked)? {
+            world = self.look_at_started()?;
+            world.was_halted = true;
+        }
         Ok(world)
+    }
+
+    /// Starts what a swap stopped and never started; whether there was anything.
+    pub fn start_halted(&self, looked: &[Looked]) -> Result<bool, CliError> {
+        let undertaking = self.undertaking;
+        let max_parallel = undertaking.hosts.max_parallel;
+        halted::start(self.context, undertaking.sessions, max_parallel, looked)
+    }
+
+    /// After a swap that failed nothing stays stopped: hosts that have not swapped yet serve as they did.
+    pub fn bring_up(&self) {
+        let started = self
+            .look()
+            .and_then(|world| self.start_halted(&world.looked));
+        if let Err(error) = started {
+            self.context
+                .note(format_args!("what was stopped was not started: {error}"));
+        }
+    }
+
+    /// Hosts that hold different generations may never come to anything together: that is no error here.
+    fn look_at_started(&self) -> Result<World, CliError> {
+        let began = Instant::now();
+        loop {
+            let world = self.look()?;
+            all_seen(&world.looked).map_err(|error| error.hint(NONE_LEFT_OUT))?;
+            if world.asked.is_some() || began.elapsed() >= STARTING {
+                return Ok(world);
+            }
+            sleep(BETWEEN_LOOKS);
+        }
     }
 
     fn seen(&self, looked: Vec<Looked>) -> Result<World, CliError> {
@@ -82,6 +130,9 @@ impl Looker<'_> {
                     let mut inventory = seen.look.inventory.clone();
                     // One name for a host everywhere: that of the cluster document.
                     inventory.host.clone_from(&host.host);
+                    if let Some(words) = halted_in_words(&seen.look.halted) {
+                        gaps.push(Gap::new(&host.host, words));
+                    }
                     evidence.push(HostEvidence {
                         inventory,
                         live: seen.look.live.clone(),
@@ -119,6 +170,7 @@ impl Looker<'_> {
             cluster,
             asked,
             picture,
+            was_halted: false,
             evidence,
         })
     }
@@ -236,6 +288,26 @@ impl World {
             })
         });
         seen.collect()
+    }
+
+    /// Whether the rotation of these roots was begun as a swap with everything down, as the journals of the
+    /// hosts and what was found stopped tell.
+    pub fn is_swap_under_way(&self, roots: &[Root]) -> bool {
+        let roots = roots.iter().filter_map(|root| self.picture.root(*root));
+        let new: Vec<&str> = roots
+            .filter_map(|root| root.new.as_ref())
+            .map(successor::short)
+            .collect();
+        let mut marks = self
+            .rotation_runs()
+            .map(|(_, run)| &run.mark)
+            .filter(|mark| new.iter().any(|short| mark.rotation.contains(short)))
+            .filter(|mark| mark.phase != Phase::Prepare)
+            .peekable();
+        match marks.peek() {
+            None => self.was_halted && !new.is_empty(),
+            Some(_) => marks.any(is_swap),
+        }
     }
 
     /// Finished runs of rotations, host by host.

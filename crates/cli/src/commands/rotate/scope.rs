@@ -1,5 +1,6 @@
 //! What a rotation is about: which hosts, which roots, and what was wished for.
 
+use super::look::World;
 use super::standing;
 use crate::args::{RestartChoice, RootChoice, RotationWish, roots as typed_roots};
 use crate::commands::fleet::document::{SelectedHosts, selected};
@@ -71,13 +72,15 @@ fn listed(roots: &[Root]) -> String {
     names.join(", ")
 }
 
-/// What is asked of the planner.
+/// What is asked of the planner. What was begun with a downtime is ended as such, whatever was typed:
+/// hosts may be left that believe nobody on the others.
 pub fn request(
     hosts: &SelectedHosts,
     wish: &RotationWish,
-    picture: &Picture,
+    world: &World,
     roots: &[Root],
 ) -> Result<RotationRequest, CliError> {
+    let picture = &world.picture;
     let default = RotationRequest::new(roots.iter().copied());
     let batch = hosts
         .batch
@@ -101,7 +104,7 @@ pub fn request(
             })
             .collect(),
         batch,
-        offline: wish.offline,
+        offline: wish.offline || world.is_swap_under_way(roots),
         ..default
     })
 }

@@ -59,7 +59,7 @@ pub fn status(
         .collect();
     let next = (!moving.is_empty()).then(|| standing::phase(picture, &moving));
     let planned = next.map(|phase| {
-        let request = scope::request(hosts, &nothing_wished(), picture, &moving)?;
+        let request = scope::request(hosts, &nothing_wished(), world, &moving)?;
         script_for(picture, &request, phase).map_err(|refusal| super::refusal(&refusal))
     });
     let (script, refused) = match planned {
@@ -156,9 +156,9 @@ pub fn plan(
 ) -> Result<ExitCode, CliError> {
     let picture = &world.picture;
     let roots = scope::roots(picture, &args.wish.roots)?;
-    let request = scope::request(hosts, &args.wish, picture, &roots)?;
+    let request = scope::request(hosts, &args.wish, world, &roots)?;
     let script = whole(picture, &request).map_err(|refusal| super::refusal(&refusal))?;
-    let (line, verdict) = proof::proved(world, &script, &request)?;
+    let (line, verdict) = proof::proved(world, &script)?;
     if let Some(structured) = context.structured() {
         context.emit(
             structured,

@@ -8,6 +8,7 @@ use crate::plan::{Gate, Pace, Stage, Step};
 use crate::rotation::api_change::ApiChange;
 use crate::rotation::phase::Phase;
 use crate::rotation::picture::{Generation, Holds, Keeper, Picture, Purpose, RootPicture};
+use crate::rotation::proof::Proof;
 use crate::rotation::root::Root;
 
 /// About how long one change takes.
@@ -59,6 +60,58 @@ pub(super) fn behind(
     ];
     let reason = "ServiceAccounts with a token Secret get one that the old key signed";
     stage(&format!("back-{phase}-tokens"), reason, hosts, changes)
+}
+
+/// What is done in the API after a swap was taken back: what it publishes trusts the old generation alone,
+/// and what every namespace has is waited for, before workloads are started again with it.
+pub(super) fn behind_swap(hosts: &[HostRuns<'_>], picture: Option<&Picture>) -> Vec<Stage> {
+    let Some(picture) = picture else {
+        return Vec::new();
+    };
+    let mut changes = Vec::new();
+    for root in &picture.roots {
+        changes.extend(bundles(root, &Holds::Old));
+        let merged = root.places.iter().filter(|place| {
+            root.new.is_some() && place.kept_by == Keeper::ApiServers && place.holds != Holds::Old
+        });
+        for place in merged {
+            if let Place::Api(object) = &place.place {
+                let object = object.clone().whole();
+                let change = ApiChange::Recreate { object };
+                if !changes.contains(&change) {
+                    changes.push(change);
+                }
+            }
+        }
+    }
+    let reason = "what the API publishes trusts the old generation alone again";
+    let mut stages: Vec<Stage> = stage("back-swap-objects", reason, hosts, changes)
+        .into_iter()
+        .collect();
+    let root = picture.root(Root::KubernetesCa);
+    let both = root.and_then(|root| Some((root.old.first()?, root.new.as_ref()?)));
+    let asker = hosts.iter().find(|host| {
+        let server = host.inventory.component(ComponentKind::KubeApiserver);
+        server.is_some()
+    });
+    if let (Some((old, new)), Some(asker)) = (both, asker) {
+        stages.push(Stage {
+            name: "back-swap-published".to_owned(),
+            reason: "every namespace has the old trust again before workloads start with it"
+                .to_owned(),
+            steps: Vec::new(),
+            pace: Pace::Together,
+            gate: Gate::Proved {
+                host: asker.name.to_owned(),
+                proof: Proof::Published {
+                    holds: vec![old.fingerprint_sha256.clone()],
+                    lacks: vec![new.fingerprint_sha256.clone()],
+                },
+            },
+            estimate_seconds: 16,
+        });
+    }
+    stages
 }
 
 /// Every bundle that the rotation keeps, brought to `wanted` from whatever of this root it may hold.

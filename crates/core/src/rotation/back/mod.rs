@@ -6,11 +6,13 @@
 //! wise.
 
 mod api;
+mod swap;
 #[cfg(test)]
 mod tests;
 
 use super::phase::Phase;
 use super::picture::Picture;
+use super::plan::is_swap;
 use crate::model::{ComponentKind, Inventory, RunsAs};
 use crate::plan::components::ORDER;
 use crate::plan::document::API_VERSION;
@@ -145,7 +147,15 @@ pub fn back(
             stages.extend(phase.and_then(|it| api::before(it, hosts, picture, how_far)));
             last_phase = phase;
         }
-        stages.extend(drafting.stage(hosts, &round)?);
+        match swap_of(&round, &taken) {
+            Swap::None => stages.extend(drafting.stage(hosts, &round)?),
+            // All of it goes back at once, with its newest round.
+            Swap::All(runs) => {
+                stages.extend(swap::stages(&mut drafting, hosts, &runs)?);
+                stages.extend(api::behind_swap(hosts, picture));
+            }
+            Swap::Done => {}
+        }
         let is_last = round.last().is_some_and(|(_, run)| {
             let same = taken
                 .iter()
@@ -216,6 +226,30 @@ fn rounds<'a>(taken: &[Taken<'a>]) -> Vec<Vec<Taken<'a>>> {
     rounds
 }
 
+/// What a round has to do with a swap that had everything down.
+enum Swap<'a> {
+    None,
+    All(Vec<Taken<'a>>),
+    Done,
+}
+
+fn swap_of<'a>(round: &[Taken<'a>], taken: &[Taken<'a>]) -> Swap<'a> {
+    let Some((_, first)) = round.first() else {
+        return Swap::None;
+    };
+    let same: Vec<Taken<'a>> = taken
+        .iter()
+        .copied()
+        .filter(|(_, run)| run.mark.phase == first.mark.phase)
+        .collect();
+    let is_swapped = same.iter().any(|(_, run)| is_swap(&run.mark));
+    match same.first() {
+        _ if !is_swapped => Swap::None,
+        Some((_, newest)) if newest.id == first.id => Swap::All(same),
+        _ => Swap::Done,
+    }
+}
+
 struct Drafting {
     /// Paths that earlier steps of this plan bring back: their hash is not known before.
     touched: BTreeMap<usize, BTreeSet<PathBuf>>,
@@ -237,7 +271,7 @@ impl Drafting {
                 continue;
             };
             repeats |= !seen.insert(*index);
-            let plan = self.plan(*index, host, run)?;
+            let plan = self.plan(*index, host, run, actions(host.inventory, run))?;
             for action in &plan.components {
                 for kind in action.parks.iter().chain([&action.component]) {
                     restarted.entry(*kind).or_default().push(host);
@@ -286,6 +320,7 @@ impl Drafting {
         index: usize,
         host: &HostRuns<'_>,
         run: &RotationRun,
+        components: Vec<ComponentAction>,
     ) -> Result<Plan, BackError> {
         let archive = run.archive.clone().ok_or_else(|| BackError::NoBackup {
             host: host.name.to_owned(),

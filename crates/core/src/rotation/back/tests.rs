@@ -10,6 +10,7 @@ use crate::rotation::phase::Position;
 use crate::rotation::picture::{
     Generation, Holds, Keeper, Leaders, PlaceState, Purpose, RootPicture,
 };
+use crate::rotation::plan::HALTED;
 use crate::rotation::root::Root;
 
 fn at(minute: i64) -> Timestamp {
@@ -286,4 +287,76 @@ fn what_was_only_restarted_loses_its_annotation_unless_an_older_run_brings_that_
     // one is parked while its member of etcd is restarted
     let plan = stages(vec![ComponentKind::Etcd]);
     assert_eq!(undone(&plan).len(), 2);
+}
+
+/// A control plane and a worker, swapped with everything down.
+#[test]
+fn a_swap_is_taken_back_with_everything_down() {
+    let component = |kind| crate::model::Component {
+        kind,
+        runs_as: crate::model::RunsAs::Process,
+        flags: crate::formats::flags::Flags::default(),
+        mounts: crate::formats::path_map::PathMap::default(),
+        processes: Vec::new(),
+    };
+    let mut inventories = [inventory("cp1"), inventory("cp2"), inventory("w1")];
+    for control_plane in inventories.iter_mut().take(2) {
+        control_plane.components = HALTED.into_iter().skip(1).map(component).collect();
+        control_plane
+            .components
+            .push(component(ComponentKind::Kubelet));
+    }
+    inventories[2].components = vec![component(ComponentKind::Kubelet)];
+    let swap = |id: &str, minute| run(id, minute, Phase::IssueFromNew, "issue-from-new-swap");
+    let runs = [
+        vec![swap("one", 3), run("made", 1, Phase::Prepare, "prepare")],
+        // It was cut short here: nothing of this one is swapped.
+        Vec::new(),
+        vec![run(
+            "three",
+            4,
+            Phase::IssueFromNew,
+            "issue-from-new-workers",
+        )],
+    ];
+    let hosts: Vec<HostRuns<'_>> = inventories
+        .iter()
+        .zip(&runs)
+        .map(|(inventory, runs)| HostRuns {
+            name: &inventory.host,
+            inventory,
+            runs,
+        })
+        .collect();
+    let picture = picture(Holds::New, Some(generation("new")));
+    let plan = back(&hosts, Some(&picture), HowFar::Phase, at(9)).unwrap();
+    let names: Vec<&str> = plan.stages.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "back-halt",
+            "back-swap",
+            "back-start-etcd",
+            "back-start-api-servers",
+            "back-start-controllers",
+            "back-workers",
+            "back-swap-objects",
+            "back-swap-published",
+        ]
+    );
+    let hosts_of = |name: &str| -> Vec<&str> {
+        let stage = plan.stages.iter().find(|it| it.name == name).unwrap();
+        stage.steps.iter().map(Step::host).collect()
+    };
+    assert_eq!(hosts_of("back-halt"), ["cp1", "cp2"]);
+    assert_eq!(hosts_of("back-swap"), ["cp1"]);
+    assert_eq!(hosts_of("back-start-etcd"), ["cp1", "cp2"]);
+    assert_eq!(hosts_of("back-workers"), ["w1"]);
+    let carried = plan.stages.iter().flat_map(|it| &it.steps);
+    for step in carried {
+        if let Step::Carry { plan, .. } = step {
+            let kinds: Vec<ComponentKind> = plan.components.iter().map(|it| it.component).collect();
+            assert_eq!(kinds, [ComponentKind::Kubelet]);
+        }
+    }
 }

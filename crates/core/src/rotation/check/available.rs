@@ -146,6 +146,12 @@ impl Available {
         }
     }
 
+    /// Everything is up again.
+    pub(super) fn outage_is_over(&mut self) {
+        self.is_outage = false;
+        self.restarted.clear();
+    }
+
     /// Something was waited for.
     pub(super) fn proved(&mut self, proof: &Await, of: &[String]) {
         let (kind, hosts) = match proof {

@@ -113,6 +113,8 @@ impl Walk {
 
     fn workloads(&mut self, root: Root) {
         let parts: &[Part] = match root {
+            // After an outage everything that talks to the API starts again, with all that there is.
+            Root::KubernetesCa if self.pods_are_down => &[Part::Published, Part::Tokens],
             Root::KubernetesCa => &[Part::Published],
             Root::ServiceAccountKey => &[Part::Tokens],
             Root::EtcdCa => {
@@ -189,6 +191,17 @@ impl Walk {
             );
         }
         self.has_second_tokens = true;
+        if self.outage.is_on {
+            // The old ones are refused by everybody since the swap, which was announced.
+            let new = self.contents.held(root, &Holds::New, false);
+            for id in self.model.parts(Part::TokenSecrets) {
+                if let Some(cell) = self.model.cells.get_mut(id) {
+                    cell.disk = Choices::one(new);
+                    cell.loaded = cell.disk.clone();
+                }
+                self.touch(id);
+            }
+        }
     }
 
     fn first_tokens_gone(&mut self) {
@@ -280,8 +293,10 @@ impl Walk {
         let Some(process) = self.model.known_process(host, component) else {
             return;
         };
-        if let Some(process) = self.model.processes.get_mut(process) {
-            process.is_halted = false;
+        // What was not stopped is not started anew.
+        match self.model.processes.get_mut(process) {
+            Some(process) if process.is_halted => process.is_halted = false,
+            _ => return,
         }
         self.restarted(process);
         let cells = self.model.processes.get(process).map(|it| it.cells.clone());

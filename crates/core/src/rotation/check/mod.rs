@@ -19,6 +19,9 @@
 //! feed whatever is signed by them. A process that is proved to go by one change goes by all that were
 //! made before it, since it reads all its files with one tick.
 //!
+//! Where everything is stopped on purpose (`--offline`) no connection is judged until everything runs again;
+//! what is proved instead is said in `outage`.
+//!
 //! It starts from what really lies in the slots, verified as a server would: what fails already is told
 //! apart. Not here: how long anything takes, and whether hosts do what they are told.
 
@@ -29,6 +32,7 @@ mod content;
 mod effects;
 mod goal;
 mod model;
+mod outage;
 mod proofs;
 mod signing;
 mod verdict;
@@ -41,6 +45,7 @@ use crate::connections::{Graph, Material};
 use available::Available;
 use content::Contents;
 use model::Start;
+use outage::Outage;
 use signing::Signing;
 use walk::Walk;
 
@@ -60,6 +65,7 @@ pub fn check(graph: &Graph, material: &Material, picture: &Picture, script: &Scr
     verdict.undecided = directions.filter(|it| *it == Start::Unknown).count();
     let (signing, available) = (Signing::new(picture), Available::new(picture));
     let mut walk = Walk::new(model, contents, signing, available, verdict);
+    walk.outage = Outage::new(picture);
     walk.has_second_tokens = begin::has_second_tokens(picture);
     walk.script(script);
     walk.left_behind(script);

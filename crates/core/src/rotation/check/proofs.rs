@@ -13,6 +13,8 @@ impl Walk {
     /// Something was waited for, of these hosts where it names none.
     pub(super) fn proved(&mut self, proof: &Await, of: &[String]) {
         self.available.proved(proof, of);
+        let breach = self.outage.proved(proof);
+        self.breaches(breach.into_iter().collect());
         let asked = |hosts: &[String]| {
             if hosts.is_empty() {
                 of.to_vec()
@@ -174,11 +176,20 @@ impl Walk {
     }
 
     fn rolled_out(&mut self) {
-        self.pods_are_down = false;
+        let were_down = std::mem::take(&mut self.pods_are_down);
         for (id, held) in std::mem::take(&mut self.renewed) {
             if let Some(cell) = self.model.cells.get_mut(id) {
                 cell.loaded = held;
             }
+        }
+        if were_down {
+            let cells = self.model.cells.iter().enumerate();
+            let of_pods = cells.filter(|(_, cell)| cell.owner == Owner::Pods);
+            let of_pods: Vec<CellId> = of_pods.map(|(id, _)| id).collect();
+            for id in of_pods {
+                self.touch(id);
+            }
+            self.judge_touched();
         }
     }
 

@@ -52,6 +52,9 @@ pub enum Rule {
     Available,
     /// A leading etcd member gives leadership away before it is stopped.
     Leader,
+    /// In a downtime that was announced nothing runs that is swapped, each host can be gone on with or
+    /// taken back, and everything is started again.
+    Downtime,
 }
 
 impl Rule {
@@ -65,6 +68,7 @@ impl Rule {
             Self::Reachable => "reachable",
             Self::Available => "available",
             Self::Leader => "leader",
+            Self::Downtime => "downtime",
         }
     }
 }

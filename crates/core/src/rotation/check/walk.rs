@@ -10,6 +10,7 @@
 use super::available::Available;
 use super::content::{Choices, ContentId, Contents};
 use super::model::{Cell, CellId, LinkId, Model, Owner, Part, ProcessId, Start};
+use super::outage::{self, Outage};
 use super::signing::{Breach, Signing};
 use super::verdict::{Rule, Verdict, Violation};
 use crate::layouts::Reload;
@@ -38,6 +39,8 @@ pub(super) struct Walk {
     pub(super) pods_are_down: bool,
     /// Whether every ServiceAccount with a token Secret has one that the new key signed.
     pub(super) has_second_tokens: bool,
+    /// What is stopped on purpose.
+    pub(super) outage: Outage,
 }
 
 /// One direction of a link.
@@ -71,6 +74,7 @@ impl Walk {
             renewed: BTreeMap::new(),
             pods_are_down: false,
             has_second_tokens: false,
+            outage: Outage::default(),
         }
     }
 
@@ -83,9 +87,26 @@ impl Walk {
                 self.feed(part, &loaded.unwrap_or_default());
             }
         }
-        for round in &script.rounds {
+        let down = outage::rounds(script);
+        for (index, round) in script.rounds.iter().enumerate() {
             self.round.clone_from(&round.name);
+            self.outage.is_on |= down.is_some_and(|(first, _)| first == index);
             self.round(round);
+            if down.is_some_and(|(_, last)| last == index) {
+                self.outage_is_over();
+            }
+        }
+    }
+
+    /// From here on every connection has to hold again.
+    fn outage_is_over(&mut self) {
+        let breaches = self.outage.over();
+        self.breaches(breaches);
+        self.available.outage_is_over();
+        self.judge_touched();
+        if self.pods_are_down {
+            let notice = "pods that read their trust or token only at their start lose the API server until they are restarted".to_owned();
+            self.verdict.notices.push(notice);
         }
     }
 
@@ -114,7 +135,8 @@ impl Walk {
         self.changed.clear();
         for turn in turns {
             let before = self.signing.is_split(&turn.host);
-            let breaches = self.signing.turn(turn);
+            let mut breaches = self.signing.turn(turn);
+            breaches.extend(self.outage.turn(turn));
             self.breaches(breaches);
             self.open(turn, before);
         }
@@ -249,6 +271,9 @@ impl Walk {
 
     pub(super) fn judge_touched(&mut self) {
         self.verdict.states += 1;
+        if self.outage.is_on {
+            return;
+        }
         for id in std::mem::take(&mut self.touched) {
             self.judge(id);
         }

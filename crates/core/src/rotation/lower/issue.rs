@@ -59,7 +59,10 @@ pub(super) fn issue(
         .extend(entry.holder.key_path().map(ToOwned::to_owned));
     draft.issuances.push(issuance);
     for used in &entry.used_by {
-        if SERVED.contains(&(used.component, used.flag.as_str())) {
+        let is_halted = scene
+            .halted
+            .contains(&(draft.host.to_owned(), used.component));
+        if !is_halted && SERVED.contains(&(used.component, used.flag.as_str())) {
             let within_seconds = match reload(used.component, &used.flag) {
                 Reload::Live { within_seconds } => {
                     let polled = (used.component, used.flag.clone());

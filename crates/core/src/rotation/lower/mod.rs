@@ -58,6 +58,7 @@ pub fn lower(
         touched: BTreeSet::new(),
         installed: BTreeSet::new(),
         awaited: BTreeSet::new(),
+        halted: BTreeSet::new(),
     };
     let mut stages = Vec::new();
     for (index, round) in script.rounds.iter().enumerate() {
@@ -175,14 +176,23 @@ fn steps(
         match action {
             Action::SnapshotEtcd => steps.push(etcd(EtcdAct::Snapshot)),
             Action::YieldEtcdLeadership => steps.push(etcd(EtcdAct::YieldLeadership)),
-            Action::Halt { components } => steps.push(Step::Halt {
-                host: host.to_owned(),
-                components: components.clone(),
-            }),
-            Action::Start { components } => steps.push(Step::Start {
-                host: host.to_owned(),
-                components: components.clone(),
-            }),
+            Action::Halt { components } => {
+                let halted = components.iter().map(|kind| (host.to_owned(), *kind));
+                scene.halted.extend(halted);
+                steps.push(Step::Halt {
+                    host: host.to_owned(),
+                    components: components.clone(),
+                });
+            }
+            Action::Start { components } => {
+                scene
+                    .halted
+                    .retain(|(of, kind)| of != host || !components.contains(kind));
+                steps.push(Step::Start {
+                    host: host.to_owned(),
+                    components: components.clone(),
+                });
+            }
             action => {
                 for change in changes(scene, action)? {
                     add_change(&mut steps, host, change);
@@ -319,7 +329,7 @@ fn keeps_old(scene: &Scene<'_>, host: &str, root: Root) -> bool {
     };
     let first = picture.signing_keys.iter().find(is_near);
     let first = first.or(picture.signing_keys.first());
-    !scene.request.offline && first.is_some_and(|it| it == host)
+    first.is_some_and(|it| it == host)
 }
 
 /// The new generations, as the mark of every plan of this rotation.

@@ -31,6 +31,8 @@ pub(super) struct Scene<'a> {
     pub(super) installed: BTreeSet<(String, Root)>,
     /// What polls its files, by component and flag, and is awaited on an earlier host already.
     pub(super) awaited: BTreeSet<(ComponentKind, String)>,
+    /// Components that are stopped at this point: they take nothing up before they are started.
+    pub(super) halted: BTreeSet<(String, ComponentKind)>,
 }
 
 /// A root's own certificate with its key.

@@ -129,6 +129,11 @@ pub(super) fn install(
 ) -> Result<(), LowerError> {
     if root == Root::ServiceAccountKey {
         for key in scene.token_keys(draft.host)? {
+            // Swapped at once, nothing else tells any more by which key tokens were signed until now.
+            if let (true, Some(old)) = (scene.request.offline, scene.root(root)?.old.first()) {
+                let public = public_half(draft, &key.path);
+                draft.bundle(previous(&public), old.pem.clone(), Some(public));
+            }
             draft.edit(FileEdit::CopyKey {
                 from: successor(&key.path),
                 to: key.path.clone(),
@@ -182,11 +187,10 @@ pub(super) fn remove(
     let mut beside: Vec<PathBuf> = Vec::new();
     if root == Root::ServiceAccountKey {
         for key in &draft.inventory.service_account_keys {
-            let is_successors = successor::is_successor(&key.path);
-            beside.push(match is_successors {
-                true => key.path.clone(),
-                false => successor(&key.path),
-            });
+            match successor::is_of_a_rotation(&key.path) {
+                true => beside.push(key.path.clone()),
+                false => beside.extend([successor(&key.path), previous(&key.path)]),
+            }
         }
     } else {
         for own in scene.own(draft.host, root)? {

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// `sa.pub` and `sa.key`, by whatever names.
 pub(super) fn files(book: &mut Book, inventory: &Inventory, root: &Keys) {
     for key in &inventory.service_account_keys {
-        if successor::is_successor(&key.path) {
+        if successor::is_of_a_rotation(&key.path) {
             continue;
         }
         let here = Place::File {
@@ -66,7 +66,8 @@ pub(super) fn holds(
 ) -> bool {
     inventory.service_account_keys.iter().any(|key| {
         let fits = matches!(key.contents, ServiceAccountKeyContents::Private(_)) == is_private
-            && successor::is_successor(&key.path) == is_successor;
+            && successor::is_successor(&key.path) == is_successor
+            && !successor::is_previous(&key.path);
         fits && public_keys(key).iter().any(|it| root.side(it).is_some())
     })
 }

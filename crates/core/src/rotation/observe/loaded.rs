@@ -1,5 +1,5 @@
 //! Whether a process has read what lies in a file now: told by its start being later than the file's last
-//! change, for what is read only at the start. What is re-read while it runs is asked on the wire instead.
+//! change. What is re-read while it runs and was changed since is asked on the wire instead.
 
 use crate::layouts::{Reload, reload};
 use crate::model::{ComponentKind, Inventory, UsedBy};
@@ -27,13 +27,14 @@ fn loaded(
     flag: &str,
     path: &Path,
 ) -> Option<bool> {
+    let started = started(inventory, component)?;
+    let changed = changed(inventory, path)?;
     match reload(component, flag) {
-        Reload::Live { .. } | Reload::NextHandshake => return None,
+        // It may have read it again since; one that started later has, for certain.
+        Reload::Live { .. } | Reload::NextHandshake => return (started > changed).then_some(true),
         // Kept connections go on with the old certificate: only a start makes it sure.
         Reload::NextConnection | Reload::Restart => {}
     }
-    let started = started(inventory, component)?;
-    let changed = changed(inventory, path)?;
     let since = started.checked_add(SLACK).unwrap_or(Timestamp::MAX);
     Some(since >= changed)
 }

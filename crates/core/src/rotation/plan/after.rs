@@ -211,7 +211,7 @@ impl RootPicture {
 
     /// Which workloads read their trust or token at their start is asked only when there is a successor;
     /// until then some are taken to.
-    fn expect_workloads(&mut self) {
+    pub(super) fn expect_workloads(&mut self) {
         let purpose = match self.root {
             Root::KubernetesCa => Purpose::Trust,
             Root::ServiceAccountKey => Purpose::Present,

@@ -41,12 +41,14 @@ mod work;
 mod tests;
 
 pub use after::picture_after;
+pub use offline::{HALTED, is_swap};
 pub use position::{place as place_positions, position};
 pub use refusal::Refusal;
 pub use request::{GivenAuthority, RestartWorkloads, RotationRequest};
 
 use super::phase::Phase;
 use super::picture::Picture;
+use super::root::Root;
 
 use super::script::{Round, Script};
 use crate::plan::Notice;
@@ -69,6 +71,15 @@ pub fn whole(picture: &Picture, request: &RotationRequest) -> Result<Script, Ref
     let mut all: Vec<Round> = Vec::new();
     let mut now = picture.clone();
     now.gaps.clear();
+    for root in &mut now.roots {
+        // Whoever starts until then starts with what the old one signed, or trusts it alone.
+        let is_read_late = root.root == Root::ServiceAccountKey || request.offline;
+        let signs_old = root.signing_keys.clone();
+        let signs_old = signs_old.iter().any(|host| root.signs_with_old(host));
+        if root.new.is_some() && is_read_late && signs_old {
+            root.expect_workloads();
+        }
+    }
     let mut is_proved = false;
     let mut is_first = true;
     for phase in Phase::ALL {

@@ -34,12 +34,24 @@ pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
             .flat_map(|turn| &turn.actions)
     };
     let makes = actions().any(|action| matches!(action, Action::MakeSuccessor { .. }));
-    if makes && scene.picture.hosts_with(Etcd).next().is_none() {
+    let saves = actions().any(|action| *action == Action::SnapshotEtcd);
+    if makes && !saves {
+        let words = match scene.picture.hosts_with(Etcd).next() {
+            None => "none of the hosts runs etcd: take a snapshot of it yourself before you go on",
+            Some(_) => {
+                "no member of etcd answers, so none is asked for a snapshot: copy its data folder yourself before you go on"
+            }
+        };
+        all.push(notice("no-etcd-snapshot", "etcd", words.to_owned()));
+    }
+    all.extend(downtime(rounds));
+    let halts = actions().any(|action| matches!(action, Action::Halt { .. }));
+    let swaps_key = |root: &&RootPicture| root.root == Root::ServiceAccountKey;
+    if halts && scene.roots.iter().copied().any(|root| swaps_key(&root)) {
         all.push(notice(
-            "no-etcd-snapshot",
-            "etcd",
-            "none of the hosts runs etcd: take a snapshot of it yourself before you go on"
-                .to_owned(),
+            "old-tokens",
+            Root::ServiceAccountKey.as_str(),
+            "tokens that the old key signed are refused from the swap on, wherever copies of them are; in the cluster they are made anew".to_owned(),
         ));
     }
     let bundles = |action: &Action| {
@@ -77,6 +89,34 @@ fn notice(code: &str, object: &str, message: String) -> Notice {
         object: object.to_owned(),
         message,
     }
+}
+
+/// From the first halt until the API servers are ready nobody reaches the API.
+fn downtime(rounds: &[Round]) -> Option<Notice> {
+    let does = |round: &Round, is: &dyn Fn(&Action) -> bool| {
+        let mut actions = round.turns.iter().flat_map(|turn| &turn.actions);
+        actions.any(is)
+    };
+    let halts = |round: &Round| does(round, &|action| matches!(action, Action::Halt { .. }));
+    let serves = |round: &Round| {
+        does(
+            round,
+            &|action| matches!(action, Action::Start { components } if components.contains(&KubeApiserver)),
+        )
+    };
+    let first = rounds.iter().position(halts)?;
+    let last = rounds.iter().rposition(serves).unwrap_or(first);
+    let down = rounds.iter().take(last.saturating_add(1)).skip(first);
+    let seconds = down.fold(0, |sum: u32, round| {
+        sum.saturating_add(round.estimate_seconds)
+    });
+    Some(notice(
+        "downtime",
+        "the cluster",
+        format!(
+            "nobody reaches the API for about {seconds} s; pods on the nodes go on, and those that talk to the API are restarted when it is there again"
+        ),
+    ))
 }
 
 /// With one API server, or one member of etcd, every restart of it is seen.

@@ -1,21 +1,28 @@
 //! Offline: everything down, everything swapped, everything up. For clusters that are down anyway, and
 //! for authorities that have expired; nobody is trusted twice.
+//!
+//! While it is down no manifest is edited (a halted static pod's lies elsewhere) and nothing of the
+//! successors is removed: wherever the swap is cut short, what is left of it can be done, and each host's
+//! one run can be taken back. What is left when everything is up again (old token Secrets, leftovers, a
+//! signing file of its own) is done by the later phases, as without a downtime.
 
-use super::places::behind;
 use super::prepare::add;
-use super::rounds::Title;
+use super::retire::recreated;
+use super::rounds::{Title, shared};
 use super::scene::Scene;
-use super::trust_both::{unstarted, workloads};
-use super::work::{Level, Work, presented, signers, trust};
+use super::settle::second_tokens;
+use super::trust_both::{objects, unstarted, workloads};
+use super::work::{Class, Level, Work, presented, signers, swapped_trust};
 use crate::model::ComponentKind::{
     self, CloudControllerManager, Etcd, KubeApiserver, KubeControllerManager, KubeProxy,
     KubeScheduler, Kubelet,
 };
-use crate::rotation::picture::{Holds, Keeper, Purpose};
-use crate::rotation::{Action, Await, Phase, RestartWorkloads, Round, Turn};
+use crate::plan::RotationMark;
+use crate::rotation::picture::{Holds, Keeper, Purpose, RootPicture};
+use crate::rotation::{Action, Await, Phase, RestartWorkloads, Root, Round, Turn};
 
 /// What is halted, in this order; started the other way round.
-const HALTED: [ComponentKind; 5] = [
+pub const HALTED: [ComponentKind; 5] = [
     CloudControllerManager,
     KubeScheduler,
     KubeControllerManager,
@@ -23,15 +30,28 @@ const HALTED: [ComponentKind; 5] = [
     Etcd,
 ];
 
+/// The round in which files are swapped, without its phase.
+const SWAP: &str = "swap";
+
+/// Whether a run on a host was its part of a swap with everything down: it restarted nothing, and is taken
+/// back with everything down, too.
+pub fn is_swap(mark: &RotationMark) -> bool {
+    mark.phase == Phase::IssueFromNew && mark.round == format!("{}-{SWAP}", mark.phase)
+}
+
 pub(super) fn swap(scene: &Scene<'_>) -> Vec<Round> {
     let rounds = scene.rounds(Phase::IssueFromNew);
+    let is_stopped = |host: &str| {
+        let host = scene.picture.host(host);
+        host.is_some_and(|host| HALTED.into_iter().any(|kind| host.runs(kind)))
+    };
+    let (swapped, others): (Vec<Turn>, Vec<Turn>) = files(scene)
+        .into_iter()
+        .partition(|turn| is_stopped(&turn.host));
     let mut all: Vec<Round> = Vec::new();
-    let files = files(scene);
-    let is_behind = scene
-        .rotating()
-        .flat_map(|root| &root.places)
-        .any(|place| !behind(place).is_empty());
-    if !files.is_empty() || is_behind {
+    if swapped.is_empty() {
+        all.extend(catching_up(scene));
+    } else {
         all.extend(rounds.at_once(
             each(scene, |components| Action::Halt { components }, &HALTED),
             &Title {
@@ -40,28 +60,50 @@ pub(super) fn swap(scene: &Scene<'_>) -> Vec<Round> {
             },
             Vec::new(),
         ));
+        // Nobody but a kubelet starts static pods, and one whose own certificate has expired has given up.
+        let swapped = swapped.into_iter();
+        let swapped = swapped.map(|turn| restarting(scene, turn, &[Kubelet]));
         all.extend(rounds.at_once(
-            files,
+            swapped.collect(),
             &Title {
-                name: "swap",
-                reason: "every host gets the new generation, and nothing of the old one stays in use",
+                name: SWAP,
+                reason: "every host that was stopped gets the new generation, and nothing of the old one stays in use there; its kubelet starts with it",
             },
             Vec::new(),
         ));
-        all.extend(start(scene));
+        all.extend(start(scene, others));
     }
+    let anew = recreated(scene);
+    all.extend(objects(scene, Phase::IssueFromNew, Level::New, anew));
     all.extend(published(scene));
     all
+}
+
+/// The turn with the components of its host that are started again after it.
+fn restarting(scene: &Scene<'_>, mut turn: Turn, kinds: &[ComponentKind]) -> Turn {
+    let host = scene.picture.host(&turn.host);
+    for component in kinds.iter().copied() {
+        if host.is_some_and(|host| host.runs(component)) {
+            let parks = Vec::new();
+            turn.actions.push(Action::Restart { component, parks });
+        }
+    }
+    turn
+}
+
+/// What there is to do for a root before it is swapped everywhere.
+fn works(root: &RootPicture) -> Vec<Work> {
+    let mut works: Vec<Work> = presented(root);
+    works.extend(signers(root));
+    works.extend(swapped_trust(root));
+    works
 }
 
 /// Everything that has to change on each host, in one turn.
 fn files(scene: &Scene<'_>) -> Vec<Turn> {
     let mut turns: Vec<Turn> = Vec::new();
     for root in scene.rotating() {
-        let mut works: Vec<Work> = presented(root);
-        works.extend(signers(root));
-        works.extend(trust(root, Level::New));
-        for work in works {
+        for work in works(root) {
             for action in work.actions {
                 let is_known = turns
                     .iter()
@@ -99,6 +141,27 @@ fn files(scene: &Scene<'_>) -> Vec<Turn> {
     turns
 }
 
+/// Whoever was stopped is swapped: what is left asks for no downtime.
+fn catching_up(scene: &Scene<'_>) -> Vec<Round> {
+    let rounds = scene.rounds(Phase::IssueFromNew);
+    let works = shared(scene.rotating().flat_map(works).collect());
+    let reason =
+        "the control planes are swapped: what is left of the others, and who started before it";
+    let title = |name: &'static str| Title { name, reason };
+    let mut all: Vec<Round> = [
+        rounds.of(Class::Files, &works, &title("late-files")),
+        rounds.of(Class::Etcd, &works, &title("late-etcd")),
+        rounds.of(Class::ApiServers, &works, &title("late-api-servers")),
+        rounds.of(Class::Controllers, &works, &title("late-controllers")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let (control_planes, workers) = ("late-control-plane-kubelets", "late-kubelets");
+    all.extend(rounds.kubelets(&works, &title(control_planes), &title(workers)));
+    all
+}
+
 fn each(
     scene: &Scene<'_>,
     action: impl Fn(Vec<ComponentKind>) -> Action,
@@ -118,24 +181,24 @@ fn each(
     turns
 }
 
-fn start(scene: &Scene<'_>) -> Vec<Round> {
+fn start(scene: &Scene<'_>, others: Vec<Turn>) -> Vec<Round> {
     let rounds = scene.rounds(Phase::IssueFromNew);
     let starting =
         |kinds: &[ComponentKind]| each(scene, |components| Action::Start { components }, kinds);
     let hosts = |turns: &[Turn]| turns.iter().map(|turn| turn.host.clone()).collect();
     let members = starting(&[Etcd]);
     let servers = starting(&[KubeApiserver]);
-    let mut restarted: Vec<Turn> = Vec::new();
-    for host in &scene.picture.hosts {
-        for component in [Kubelet, KubeProxy] {
-            if host.runs(component) {
-                let action = Action::Restart {
-                    component,
-                    parks: Vec::new(),
-                };
-                add(&mut restarted, &host.name, action);
-            }
-        }
+    let mut others: Vec<Turn> = others
+        .into_iter()
+        .map(|turn| restarting(scene, turn, &[Kubelet]))
+        .collect();
+    for host in scene.picture.hosts_with(KubeProxy) {
+        let (component, parks) = (KubeProxy, Vec::new());
+        add(
+            &mut others,
+            &host.name,
+            Action::Restart { component, parks },
+        );
     }
     let nodes: Vec<String> = scene
         .picture
@@ -144,12 +207,24 @@ fn start(scene: &Scene<'_>) -> Vec<Round> {
         .filter(|host| host.runs(Kubelet) && host.node.is_some())
         .map(|host| host.name.clone())
         .collect();
+    let nodes_ready = match nodes.is_empty() {
+        true => Vec::new(),
+        false => vec![Await::NodesReady { hosts: nodes }],
+    };
     let members_healthy = vec![Await::EtcdHealthy {
         hosts: hosts(&members),
     }];
     let servers_ready = vec![Await::ApiServersReady {
         hosts: hosts(&servers),
     }];
+    let workers = Title {
+        name: "workers",
+        reason: "the other hosts get the new generation, and their kubelets find the API servers again with it",
+    };
+    let ending = match others.is_empty() {
+        true => rounds.asking(nodes_ready, &workers),
+        false => rounds.at_once(others, &workers, nodes_ready),
+    };
     [
         rounds.at_once(
             members,
@@ -163,7 +238,7 @@ fn start(scene: &Scene<'_>) -> Vec<Round> {
             servers,
             &Title {
                 name: "start-api-servers",
-                reason: "API servers start when etcd is there",
+                reason: "API servers start when etcd is there: the downtime of the API ends here",
             },
             servers_ready,
         ),
@@ -175,21 +250,14 @@ fn start(scene: &Scene<'_>) -> Vec<Round> {
             },
             Vec::new(),
         ),
-        rounds.at_once(
-            restarted,
-            &Title {
-                name: "kubelets",
-                reason: "kubelets find the API server again with what lies on their hosts now",
-            },
-            vec![Await::NodesReady { hosts: nodes }],
-        ),
+        ending,
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-/// The new trust reaches every namespace, and workloads start with it.
+/// The new trust reaches every namespace, tokens are signed by the new key, and workloads start with both.
 fn published(scene: &Scene<'_>) -> Vec<Round> {
     let rounds = scene.rounds(Phase::IssueFromNew);
     let mut all = Vec::new();
@@ -206,13 +274,23 @@ fn published(scene: &Scene<'_>) -> Vec<Round> {
             },
         ));
     }
+    all.extend(second_tokens(scene, Phase::IssueFromNew));
     if scene.request.restart_workloads == RestartWorkloads::Auto {
-        let roots: Vec<_> = scene
+        let is_stale = |root: &&RootPicture| {
+            let purpose = match root.root {
+                Root::ServiceAccountKey => Purpose::Present,
+                _ => Purpose::Trust,
+            };
+            unstarted(root, purpose).next().is_some()
+        };
+        let roots: Vec<Root> = scene
             .rotating()
-            .filter(|root| unstarted(root, Purpose::Trust).next().is_some())
-            .map(|root| root.root)
+            .filter(is_stale)
+            .map(|it| it.root)
             .collect();
-        all.extend(workloads(scene, Phase::IssueFromNew, &roots));
+        if !roots.is_empty() {
+            all.extend(workloads(scene, Phase::IssueFromNew, &roots));
+        }
     }
     all
 }

@@ -31,7 +31,7 @@ pub(super) fn prepare(scene: &Scene<'_>) -> Vec<Round> {
         }
     }
     // Once something is made, the snapshot was taken: it comes before.
-    let member = snapshot_host(scene.picture).filter(|_| !made.is_empty());
+    let member = snapshot_host(scene).filter(|_| !made.is_empty());
     let snapshot = member.and_then(|host| {
         rounds.on_one(
             host,
@@ -89,8 +89,13 @@ fn signs_with_new(root: &RootPicture, host: &str) -> bool {
     signing.peek().is_some() && signing.all(|place| place.holds == Holds::New)
 }
 
-/// A member that does not lead has the least to do.
-fn snapshot_host(picture: &Picture) -> Option<&str> {
+/// A member that does not lead has the least to do. With a downtime it may be that nobody answers any
+/// more; then there is nobody to ask.
+fn snapshot_host<'p>(scene: &Scene<'p>) -> Option<&'p str> {
+    let picture: &Picture = scene.picture;
+    if scene.request.offline && picture.leaders.etcd.is_none() {
+        return None;
+    }
     let leader = picture.leaders.etcd.as_deref();
     let members = || picture.hosts_with(Etcd).map(|host| host.name.as_str());
     members()

@@ -239,7 +239,7 @@ impl Refusal {
                 "make them readable, or mend them (`kubepki doctor` tells how); `--acknowledge PLACE` leaves one as it is"
             }
             Self::NotAcknowledged { .. } => {
-                "change them by hand while both are trusted, and say so by `--acknowledge PLACE`"
+                "change them by hand while both are trusted (with a downtime: when it is over), and say so by `--acknowledge PLACE`"
             }
             Self::KeyFileShared { .. } => {
                 "let --service-account-key-file name a file with the public key alone, then start again"

@@ -128,22 +128,7 @@ fn tokens(scene: &Scene<'_>) -> Vec<Round> {
     else {
         return Vec::new();
     };
-    let rounds = scene.rounds(Phase::Settle);
-    let mut all = Vec::new();
-    let without_second = root
-        .kept_by(Keeper::ControllerManager)
-        .any(|place| place.purpose == Purpose::Present && place.holds == Holds::Old);
-    if let Some(host) = scene.picture.asks_api().filter(|_| without_second) {
-        all.extend(rounds.on_one(
-            host,
-            vec![Action::AddTokenSecrets],
-            &Title {
-                name: "token-secrets",
-                reason: "every ServiceAccount with a token Secret gets a second one, signed by the new key and listed first: the old token stays good meanwhile",
-            },
-            Vec::new(),
-        ));
-    }
+    let mut all: Vec<Round> = second_tokens(scene, Phase::Settle).into_iter().collect();
     let is_old = unstarted(root, Purpose::Present).next().is_some();
     if (is_old || is_to_be_signed(root))
         && scene.request.restart_workloads == RestartWorkloads::Auto
@@ -167,6 +152,32 @@ fn is_to_be_signed(root: &RootPicture) -> bool {
             .filter(|reader| reader.component == KubeApiserver);
         servers.any(|reader| place.holds != Holds::New || reader.loaded == Some(false))
     })
+}
+
+/// The round that gives every ServiceAccount with a token Secret a second one.
+pub(super) fn second_tokens(scene: &Scene<'_>, phase: Phase) -> Option<Round> {
+    let without_second = scene
+        .rotating()
+        .filter(|root| root.root == Root::ServiceAccountKey)
+        .flat_map(|root| root.kept_by(Keeper::ControllerManager))
+        .any(|place| place.purpose == Purpose::Present && place.holds == Holds::Old);
+    let host = scene.picture.asks_api().filter(|_| without_second)?;
+    scene.rounds(phase).on_one(
+        host,
+        vec![Action::AddTokenSecrets],
+        &Title {
+            name: "token-secrets",
+            reason: match phase {
+                Phase::IssueFromNew => {
+                    "every ServiceAccount with a token Secret gets one that the new key signed, listed first"
+                }
+                _ => {
+                    "every ServiceAccount with a token Secret gets a second one, signed by the new key and listed first: the old token stays good meanwhile"
+                }
+            },
+        },
+        Vec::new(),
+    )
 }
 
 /// What has to be so before this phase, asked again when the one before was not part of the script.

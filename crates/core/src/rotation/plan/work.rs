@@ -104,6 +104,23 @@ impl Wanted {
 
 /// What is missing of trust on hosts.
 pub(super) fn trust(root: &RootPicture, level: Level) -> Vec<Work> {
+    let mut works = bundles(root, level);
+    if level == Level::New {
+        join_signers(root, &mut works);
+        install_late(root, &mut works);
+    }
+    works
+}
+
+/// What is missing of the new trust alone, where nothing that is started is told to read other files: a
+/// manifest that is parked is not edited.
+pub(super) fn swapped_trust(root: &RootPicture) -> Vec<Work> {
+    let mut works = bundles(root, Level::New);
+    install_late(root, &mut works);
+    works
+}
+
+fn bundles(root: &RootPicture, level: Level) -> Vec<Work> {
     let wanted = Wanted::of(root, level);
     let signers: BTreeMap<&str, &PlaceState> = root.signers().collect();
     let mut works: Vec<Work> = Vec::new();
@@ -140,10 +157,6 @@ pub(super) fn trust(root: &RootPicture, level: Level) -> Vec<Work> {
         if !(actions.is_empty() && restarts.is_empty()) {
             works.push(Work::new(host, actions, restarts));
         }
-    }
-    if level == Level::New {
-        join_signers(root, &mut works);
-        install_late(root, &mut works);
     }
     works
 }
