@@ -109,7 +109,7 @@ pub fn kubeadm_is_content(field: &Field<'_>) -> Result<()> {
             );
         }
         let left = host.shell(
-            "find /etc/kubernetes -name '*-next*' -o -name '*-signer*' -o -name '.*kubepki*'; \
+            "find /etc/kubernetes -name '*-next*' -o -name '*-signer*' -o -name '*-previous*' -o -name '.*kubepki*'; \
              grep -l -e ca-signer -e ca-next /etc/kubernetes/manifests/* || true",
         )?;
         ensure!(left.is_empty(), "left on {}: {left}", host.name());

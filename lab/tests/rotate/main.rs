@@ -18,6 +18,7 @@ mod back;
 mod control;
 mod field;
 mod joins;
+mod offline;
 mod roots;
 mod toll;
 

@@ -100,6 +100,8 @@ struct Target<'a> {
     component: Option<&'a Component>,
     /// It is written down as halted.
     is_noted: bool,
+    /// Since when.
+    since: Option<Timestamp>,
 }
 
 impl<'a> Target<'a> {
@@ -115,6 +117,7 @@ impl<'a> Target<'a> {
             .find(|halted| halted.component == kind);
         let component = scene.components.iter().find(|found| found.kind == kind);
         let is_noted = noted.is_some();
+        let since = noted.as_ref().map(|noted: &Halted| noted.since);
         let runs_as = noted
             .map(|noted: Halted| noted.runs_as)
             .or_else(|| component.map(|component| component.runs_as.clone()));
@@ -125,6 +128,7 @@ impl<'a> Target<'a> {
             runs_as,
             component,
             is_noted,
+            since,
         }))
     }
 
@@ -325,7 +329,7 @@ impl<'a> Target<'a> {
         self.say("putting its manifest back");
         let read = self.read(parked, container)?;
         // Without a new annotation the pod only comes back later, after the kubelet's back-off.
-        let no_mark = self.scene.leaves_no_mark;
+        let no_mark = self.scene.leaves_no_mark || self.is_forgotten();
         let before = self.scene.as_before.and_then(|all| all.get(manifest));
         static_pod::mark_parked(self.ports, &read, parked, no_mark, before).unwrap_or(());
         self.ports
@@ -337,6 +341,15 @@ impl<'a> Target<'a> {
                 manifest: manifest.to_owned(),
                 source: Box::new(source),
             })
+    }
+
+    /// A kubelet that was started since knows neither the pod nor how often it ended.
+    fn is_forgotten(&self) -> bool {
+        let kubelets = processes::of_kind(self.ports.host, ComponentKind::Kubelet);
+        let (Some(since), Ok(kubelets)) = (self.since, kubelets) else {
+            return false;
+        };
+        !kubelets.is_empty() && kubelets.iter().all(|kubelet| kubelet.started > since)
     }
 
     fn parked(&self, manifest: &Path) -> Result<Option<PathBuf>, TakeUpError> {

@@ -4,7 +4,7 @@
 use super::account::Account;
 use super::clocked::Clocked;
 use super::go::{failed, servers};
-use super::lease::{Lease, holder};
+use super::lease::{Lease, OUTLIVED, holder};
 use super::look::{Looker, World};
 use super::pause::flag_of_interrupts;
 use super::standing;
@@ -28,6 +28,7 @@ use kubepki_engine::ports::{Clock, Progress};
 use kubepki_fleet::campaign::{PAUSED, Patience};
 use kubepki_fleet::session::{ApiAnswer, ApiQuestion};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Takes it back.
 pub fn run(
@@ -62,6 +63,10 @@ pub fn run(
         sessions: &sessions,
         servers: servers(&world),
         holder: holder(&host_name(&LocalHost::live()).unwrap_or_default()),
+        patience: match world.was_halted {
+            true => OUTLIVED,
+            false => Duration::ZERO,
+        },
     };
     let going_back = GoingBack {
         context,

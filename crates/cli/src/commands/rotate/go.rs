@@ -4,7 +4,7 @@
 
 use super::account::{Account, PhaseDone};
 use super::clocked::{Clocked, RoundTime};
-use super::lease::{Lease, holder};
+use super::lease::{Lease, OUTLIVED, holder};
 use super::look::{Looker, World};
 use super::pause::flag_of_interrupts;
 use super::{left, proof, refusal, scope, show, standing};
@@ -97,6 +97,10 @@ pub fn run(
         sessions: &sessions,
         servers: servers(&world),
         holder: holder(&host_name(&LocalHost::live()).unwrap_or_default()),
+        patience: match world.was_halted {
+            true => OUTLIVED,
+            false => Duration::ZERO,
+        },
     };
     std::thread::scope(|scope| {
         let held = lease.hold(context, scope, &paused)?;

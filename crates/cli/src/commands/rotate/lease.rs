@@ -12,8 +12,8 @@ use kubepki_fleet::campaign::Sessions;
 use kubepki_fleet::session::SessionError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::Scope;
-use std::time::Duration;
+use std::thread::{Scope, sleep};
+use std::time::{Duration, Instant};
 
 /// How long it is held without being renewed: longer than an API server's restart, short enough for
 /// somebody who takes over from a laptop that died.
@@ -21,6 +21,12 @@ const SECONDS: u32 = 45;
 
 /// Between two renewals.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// Between two tries to take one that is another's.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// One that died loses it after this time, and some.
+pub const OUTLIVED: Duration = Duration::from_secs(SECONDS as u64 + 15);
 
 /// Code of a Lease that is another's.
 const HELD: &str = "rotation-held";
@@ -36,6 +42,8 @@ pub struct Lease<'a> {
     pub servers: Vec<String>,
     /// Who holds it.
     pub holder: String,
+    /// How long one that is another's is waited for.
+    pub patience: Duration,
 }
 
 /// A Lease that is held; dropped, it is given back.
@@ -63,7 +71,7 @@ impl<'a> Lease<'a> {
         scope: &'scope Scope<'scope, 'env>,
         paused: &'scope AtomicBool,
     ) -> Result<Option<Held>, CliError> {
-        match self.renew() {
+        match self.patiently(context) {
             Ok(()) => {}
             Err(None) => return Ok(None),
             Err(Some((host, error))) if error.code == HELD => {
@@ -82,6 +90,24 @@ impl<'a> Lease<'a> {
         let (ends, ended) = channel();
         scope.spawn(move || self.keep(&ended, paused));
         Ok(Some(Held { _ends: ends }))
+    }
+
+    /// Where a run was cut short whose halted components were found, its Lease is all that is left of it.
+    fn patiently(&self, context: &Context) -> Result<(), Option<(String, SessionError)>> {
+        let began = Instant::now();
+        let mut is_said = false;
+        loop {
+            match self.renew() {
+                Err(Some((_, error))) if error.code == HELD && began.elapsed() < self.patience => {
+                    if !is_said {
+                        context.note(format_args!("waiting until it runs out: {error}"));
+                        is_said = true;
+                    }
+                    sleep(AGAIN);
+                }
+                ended => return ended,
+            }
+        }
     }
 
     fn keep(&self, ended: &Receiver<()>, paused: &AtomicBool) {

@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 /// What was stopped and is started again answers within this time, or for other reasons not at all.
 const STARTING: Duration = Duration::from_secs(90);
 
+/// The longest that a swap changes nothing on any host, but for what its own locks and gates wait for.
+const QUIET: Duration = Duration::from_secs(15);
+
 /// Between two looks at what was started.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(3);
 
@@ -82,11 +85,37 @@ impl Looker<'_> {
             world = self.look()?;
             all_seen(&world.looked).map_err(|error| error.hint(NONE_LEFT_OUT))?;
         }
+        if halts(&world.looked) {
+            self.nobody_is_at_it(&world)?;
+        }
         if self.start_halted(&world.looked)? {
             world = self.look_at_started()?;
             world.was_halted = true;
         }
         Ok(world)
+    }
+
+    /// While everything is down no Lease tells that somebody else is in the middle of a swap; what changes
+    /// on the hosts does.
+    fn nobody_is_at_it(&self, seen: &World) -> Result<(), CliError> {
+        self.context.note(format_args!(
+            "components of these hosts are stopped: looking for {} s whether somebody is at it",
+            QUIET.as_secs()
+        ));
+        let began = Instant::now();
+        while began.elapsed() < QUIET {
+            sleep(BETWEEN_LOOKS);
+            let world = self.look()?;
+            changeable(&world.looked).map_err(|error| error.hint(RUN_GOES_ON))?;
+            if traces(&world.looked) != traces(&seen.looked) {
+                return Err(CliError::new(
+                    "rotation-goes-on",
+                    "somebody else is swapping or starting components of these hosts",
+                )
+                .hint(RUN_GOES_ON));
+            }
+        }
+        Ok(())
     }
 
     /// Starts what a swap stopped and never started; whether there was anything.
@@ -268,6 +297,24 @@ impl Looker<'_> {
         }
         None
     }
+}
+
+fn halts(looked: &[Looked]) -> bool {
+    let mut seen = looked.iter().filter_map(|looked| looked.seen.as_ref().ok());
+    seen.any(|seen| !seen.look.halted.is_empty())
+}
+
+/// What whoever is in the middle of something changes: what is halted, and the runs.
+fn traces(looked: &[Looked]) -> Vec<(&str, &[ComponentKind], usize)> {
+    let seen = looked.iter().filter_map(|looked| {
+        let look = &looked.seen.as_ref().ok()?.look;
+        Some((
+            looked.host.as_str(),
+            look.halted.as_slice(),
+            look.rotation_runs.len(),
+        ))
+    });
+    seen.collect()
 }
 
 impl World {

@@ -298,6 +298,7 @@ fn a_swap_is_taken_back_with_everything_down() {
         flags: crate::formats::flags::Flags::default(),
         mounts: crate::formats::path_map::PathMap::default(),
         processes: Vec::new(),
+        is_marked: false,
     };
     let mut inventories = [inventory("cp1"), inventory("cp2"), inventory("w1")];
     for control_plane in inventories.iter_mut().take(2) {

@@ -1,0 +1,127 @@
+//! One swap with everything down: the operator is killed while nothing runs, and whoever comes next ends it.
+//!
+//! `KUBEPKI_ROTATE_OFFLINE=all` goes on (some minutes more): a swap is taken back, and the roots are swapped
+//! after they have expired and nothing answers any more.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use kubepki_lab::{UsedLab, until};
+
+use crate::roots::Before;
+use crate::{Field, afterwards, operate, succeeded};
+
+/// Longer ago than any backup is kept.
+const LONG_AGO: i64 = 400;
+
+/// Of a control plane, what a rotation changes and what it adds.
+const SUMS: &str = "cd /etc/kubernetes; find pki *.conf -type f | sort | xargs sha256sum";
+
+#[test]
+#[ignore = "needs root and the lab: cargo xtask test --tier lab"]
+fn a_swap_that_is_cut_short_while_all_is_down_is_ended_by_the_next_run() -> Result<()> {
+    let lab = UsedLab::up(1, 1)?;
+    let field = Field::of(&lab)?;
+    field.cluster.start_workload()?;
+    let before = Before::of(&field)?;
+    killed_while_all_is_down(&field)?;
+    ended(&field, &["run"])?;
+    is_over(&field, &before)?;
+    if std::env::var_os("KUBEPKI_ROTATE_OFFLINE").is_some() {
+        taken_back(&field)?;
+        expired(&field)?;
+    }
+    Ok(())
+}
+
+/// Kills the operator when the last control plane has stopped its etcd.
+fn killed_while_all_is_down(field: &Field<'_>) -> Result<()> {
+    let access = field.access.clone();
+    let operator = std::thread::spawn(move || {
+        let all = ["rotate", "run", "all", "--offline", "--yes"];
+        access.kubepki(&[&all[..], &["--acknowledge", "all"]].concat())
+    });
+    let is_down = || {
+        let mut manifests = field
+            .control_planes
+            .iter()
+            .map(|host| host.path("/etc/kubernetes/manifests/etcd.yaml"));
+        manifests.all(|manifest| !manifest.exists())
+    };
+    let start = Instant::now();
+    while !is_down() {
+        if operator.is_finished() || start.elapsed() > Duration::from_secs(180) {
+            bail!("nothing was stopped: {:?}", operator.join());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    field.access.kill_kubepki()?;
+    let said = operator.join().map_err(|_| anyhow!("it panicked"))??;
+    ensure!(!said.success(), "it ended before it was killed");
+    for host in &field.control_planes {
+        // the agent ends with what it is at
+        until("the agent to end", Duration::from_secs(60), || {
+            Ok(!host.exec(["pgrep", "-x", "kubepki"])?.success())
+        })?;
+        ensure!(
+            !host.path("/etc/kubernetes/manifests/etcd.yaml").exists(),
+            "{} was started again by itself",
+            host.name()
+        );
+    }
+    Ok(())
+}
+
+/// To the end; in between the owner of pods that have no controller replaces them.
+fn ended(field: &Field<'_>, words: &[&str]) -> Result<()> {
+    operate(
+        field,
+        &[words, &["--pause-after", "issue-from-new"]].concat(),
+    )?;
+    field.cluster.restart_pods()?;
+    operate(field, &["run"])
+}
+
+fn is_over(field: &Field<'_>, before: &Before) -> Result<()> {
+    for host in &field.control_planes {
+        let halted = host.shell("cat /var/lib/kubepki/halted.jsonl 2>/dev/null || true")?;
+        ensure!(halted.is_empty(), "halted on {}: {halted}", host.name());
+    }
+    afterwards::the_old_is_known_nowhere(field, before, "all")?;
+    afterwards::kubeadm_is_content(field)?;
+    afterwards::everything_works(field)
+}
+
+/// The very bytes of before are back, and everything works with them.
+fn taken_back(field: &Field<'_>) -> Result<()> {
+    let first = field.control_planes.first().context("no control plane")?;
+    let before = first.shell(SUMS)?;
+    operate(
+        field,
+        &["run", "all", "--offline", "--pause-after", "issue-from-new"],
+    )?;
+    ensure!(first.shell(SUMS)? != before, "nothing was swapped");
+    let back = ["rotate", "back", "--to", "start", "--yes"];
+    let back = field.access.kubepki(&back)?;
+    println!("{}{}", back.stdout, back.stderr);
+    succeeded(&back)?;
+    field.cluster.restart_pods()?;
+    ensure!(first.shell(SUMS)? == before, "other bytes are back");
+    afterwards::everything_works(field)
+}
+
+/// Everything has expired, the authorities too, and nothing that has ended starts again.
+fn expired(field: &Field<'_>) -> Result<()> {
+    let before = Before::of(field)?;
+    field.cluster.age_files_with_authorities(LONG_AGO)?;
+    for host in &field.hosts {
+        host.cut_power()?;
+        host.power_on()?;
+    }
+    ensure!(
+        !field.cluster.kubectl(["get", "nodes"])?.success(),
+        "the API still answers"
+    );
+    ended(field, &["run", "all", "--offline"])?;
+    is_over(field, &before)
+}
