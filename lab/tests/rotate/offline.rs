@@ -1,7 +1,8 @@
-//! One swap with everything down: the operator is killed while nothing runs, and whoever comes next ends it.
+//! One swap with everything down, of one control plane and one worker.
 //!
-//! `KUBEPKI_ROTATE_OFFLINE=all` goes on (some minutes more): a swap is taken back, and the roots are swapped
-//! after they have expired and nothing answers any more.
+//! `KUBEPKI_ROTATE_OFFLINE=all` makes more of it (some minutes): the operator is killed while nothing runs,
+//! and whoever comes next ends it; a swap is taken back; and the roots are swapped after they have expired
+//! and nothing answers any more. `KUBEPKI_LAB_USE` may name a lab of another shape.
 
 use std::time::{Duration, Instant};
 
@@ -19,19 +20,20 @@ const SUMS: &str = "cd /etc/kubernetes; find pki *.conf -type f | sort | xargs s
 
 #[test]
 #[ignore = "needs root and the lab: cargo xtask test --tier lab"]
-fn a_swap_that_is_cut_short_while_all_is_down_is_ended_by_the_next_run() -> Result<()> {
+fn a_cluster_gets_new_roots_in_one_swap_with_everything_down() -> Result<()> {
     let lab = UsedLab::up(1, 1)?;
     let field = Field::of(&lab)?;
     field.cluster.start_workload()?;
     let before = Before::of(&field)?;
+    if std::env::var_os("KUBEPKI_ROTATE_OFFLINE").is_none() {
+        ended(&field, &["run", "all", "--offline"])?;
+        return is_over(&field, &before);
+    }
     killed_while_all_is_down(&field)?;
     ended(&field, &["run"])?;
     is_over(&field, &before)?;
-    if std::env::var_os("KUBEPKI_ROTATE_OFFLINE").is_some() {
-        taken_back(&field)?;
-        expired(&field)?;
-    }
-    Ok(())
+    taken_back(&field)?;
+    expired(&field)
 }
 
 /// Kills the operator when the last control plane has stopped its etcd.
@@ -123,5 +125,9 @@ fn expired(field: &Field<'_>) -> Result<()> {
         "the API still answers"
     );
     ended(field, &["run", "all", "--offline"])?;
-    is_over(field, &before)
+    afterwards::the_old_is_known_nowhere(field, &before, "all")?;
+    afterwards::kubeadm_is_content(field)?;
+    // what kubelets make for themselves is no root's, and renewed for itself
+    succeeded(&field.access.kubepki(&["renew", "--yes"])?)?;
+    afterwards::everything_works(field)
 }

@@ -87,7 +87,17 @@ fn everything_is_stopped_in_order_and_comes_back() {
 
     act(&world, start, &UP).unwrap();
     assert_everything_runs(&world, "after start");
-    // A new annotation spares the pod the kubelet's back-off.
+    // The kubelet was stopped, too, and remembers nothing: no manifest needs a mark.
+    let text = world.text(&manifest_path(ComponentKind::Etcd));
+    assert!(!text.contains("kubepki.dev/restarted-at"), "{text}");
+}
+
+#[test]
+fn a_pod_that_the_kubelet_remembers_is_another_one_when_it_comes_back() {
+    let world = World::control_plane();
+    act(&world, halt, &[ComponentKind::Etcd]).unwrap();
+    act(&world, start, &[ComponentKind::Etcd]).unwrap();
+    // A new annotation spares it the kubelet's back-off.
     let text = world.text(&manifest_path(ComponentKind::Etcd));
     assert!(text.contains("kubepki.dev/restarted-at"), "{text}");
 }

@@ -48,7 +48,6 @@ pub use request::{GivenAuthority, RestartWorkloads, RotationRequest};
 
 use super::phase::Phase;
 use super::picture::Picture;
-use super::root::Root;
 
 use super::script::{Round, Script};
 use crate::plan::Notice;
@@ -72,11 +71,10 @@ pub fn whole(picture: &Picture, request: &RotationRequest) -> Result<Script, Ref
     let mut now = picture.clone();
     now.gaps.clear();
     for root in &mut now.roots {
-        // Whoever starts until then starts with what the old one signed, or trusts it alone.
-        let is_read_late = root.root == Root::ServiceAccountKey || request.offline;
+        // Whoever starts until everything is down starts with what the old one signed, or trusts it alone.
         let signs_old = root.signing_keys.clone();
         let signs_old = signs_old.iter().any(|host| root.signs_with_old(host));
-        if root.new.is_some() && is_read_late && signs_old {
+        if request.offline && root.new.is_some() && signs_old {
             root.expect_workloads();
         }
     }
