@@ -128,6 +128,6 @@ fn expired(field: &Field<'_>) -> Result<()> {
     afterwards::the_old_is_known_nowhere(field, &before, "all")?;
     afterwards::kubeadm_is_content(field)?;
     // what kubelets make for themselves is no root's, and renewed for itself
-    succeeded(&field.access.kubepki(&["renew", "--yes"])?)?;
+    succeeded(&field.access.kubepki(&["renew", "all", "--yes"])?)?;
     afterwards::everything_works(field)
 }

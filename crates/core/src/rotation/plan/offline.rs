@@ -45,11 +45,16 @@ pub(super) fn swap(scene: &Scene<'_>) -> Vec<Round> {
         let host = scene.picture.host(host);
         host.is_some_and(|host| HALTED.into_iter().any(|kind| host.runs(kind)))
     };
-    let (swapped, others): (Vec<Turn>, Vec<Turn>) = files(scene)
+    let files = files(scene);
+    let is_swapped = files.iter().any(|turn| is_stopped(&turn.host));
+    let (swapped, others): (Vec<Turn>, Vec<Turn>) = files
+        .into_iter()
+        .chain(late_kubelets(scene))
+        .fold(Vec::new(), once)
         .into_iter()
         .partition(|turn| is_stopped(&turn.host));
     let mut all: Vec<Round> = Vec::new();
-    if swapped.is_empty() {
+    if !is_swapped {
         all.extend(catching_up(scene));
     } else {
         all.extend(rounds.at_once(
@@ -77,6 +82,24 @@ pub(super) fn swap(scene: &Scene<'_>) -> Vec<Round> {
     all.extend(objects(scene, Phase::IssueFromNew, Level::New, anew));
     all.extend(published(scene));
     all
+}
+
+/// Turns of hosts that were swapped by a run that did not come to start their kubelets anew.
+fn late_kubelets(scene: &Scene<'_>) -> impl Iterator<Item = Turn> {
+    let works = scene.rotating().flat_map(works);
+    let late = works.filter(|work| work.restarts.contains(&Kubelet));
+    late.map(|work| Turn {
+        host: work.host,
+        actions: Vec::new(),
+    })
+}
+
+/// A host has one turn.
+fn once(mut turns: Vec<Turn>, turn: Turn) -> Vec<Turn> {
+    if !turns.iter().any(|known| known.host == turn.host) {
+        turns.push(turn);
+    }
+    turns
 }
 
 /// The turn with the components of its host that are started again after it.
