@@ -344,7 +344,7 @@ impl Drafting {
             paths: run.written.clone(),
             undoes: Some(run.id.clone()),
         };
-        Ok(self.carried(host, basis, restoration, actions(host.inventory, run)))
+        Ok(self.carried(host, basis, restoration, components))
     }
 
     /// What was only restarted, with nothing written: the manifest of a static pod still says so. It is as

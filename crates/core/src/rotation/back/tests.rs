@@ -292,11 +292,11 @@ fn what_was_only_restarted_loses_its_annotation_unless_an_older_run_brings_that_
 /// A control plane and a worker, swapped with everything down.
 #[test]
 fn a_swap_is_taken_back_with_everything_down() {
-    let component = |kind| crate::model::Component {
+    let component = |kind| Component {
         kind,
-        runs_as: crate::model::RunsAs::Process,
-        flags: crate::formats::flags::Flags::default(),
-        mounts: crate::formats::path_map::PathMap::default(),
+        runs_as: RunsAs::Process,
+        flags: Flags::default(),
+        mounts: PathMap::default(),
         processes: Vec::new(),
         is_marked: false,
     };

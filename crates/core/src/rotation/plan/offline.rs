@@ -80,7 +80,7 @@ pub(super) fn swap(scene: &Scene<'_>) -> Vec<Round> {
     }
     let anew = recreated(scene);
     all.extend(objects(scene, Phase::IssueFromNew, Level::New, anew));
-    all.extend(published(scene));
+    all.extend(published(scene, is_swapped));
     all
 }
 
@@ -281,14 +281,17 @@ fn start(scene: &Scene<'_>, others: Vec<Turn>) -> Vec<Round> {
 }
 
 /// The new trust reaches every namespace, tokens are signed by the new key, and workloads start with both.
-fn published(scene: &Scene<'_>) -> Vec<Round> {
+fn published(scene: &Scene<'_>, is_swapped: bool) -> Vec<Round> {
     let rounds = scene.rounds(Phase::IssueFromNew);
     let mut all = Vec::new();
     let is_awaited = scene
         .rotating()
         .flat_map(|root| root.kept_by(Keeper::ControllerManager))
         .any(|place| place.purpose == Purpose::Trust && place.holds != Holds::New);
-    if is_awaited {
+    // A controller manager that was not swapped before may have published the old one again.
+    let mut roots = scene.rotating();
+    let publishes = is_swapped && roots.any(|root| root.root == Root::KubernetesCa);
+    if is_awaited || publishes {
         all.extend(rounds.asking(
             vec![Await::Published { holds: Holds::New }],
             &Title {
