@@ -77,7 +77,7 @@ impl Field<'_> {
                 .kubepki(&["--local", "rotate", "run", root, "--yes"])?;
             ensure!(!refused.success(), "{root} went on without the worker");
             ensure!(
-                refused.stderr.contains("hosts-missing") && refused.stderr.contains("Node w1"),
+                refused.stderr.contains("on 1 host alone") && refused.stderr.contains("Node w1"),
                 "{}",
                 refused.stderr
             );
