@@ -11,19 +11,18 @@
 
 use super::error::TakeUpError;
 use super::halted::{self, Halted};
+use super::halted_manifest::{exists, park, parked_places, real};
 use super::lingering::Lingering;
 use super::processes;
 use super::setting::{Manifests, Setting};
-use super::static_pod::{self, Manifest, dot_file, folder_above};
+use super::static_pod::{self, Manifest};
 use super::sure::{self, NewProcess};
 use super::{health, log_tail, wait};
-use crate::ports::{HostError, HostErrorKind, HostWrite, Ports, Progress, ServiceError};
+use crate::ports::{HostError, Ports, Progress, ServiceError};
 use jiff::Timestamp;
 use kubepki_core::model::{Component, ComponentKind, RunsAs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-const HALTED: &str = "kubepki-halted";
 
 /// An API server drains for up to 30 s, and a unit has 90 s before systemd kills it.
 const END_BOUND: Duration = Duration::from_secs(150);
@@ -81,13 +80,6 @@ pub fn start(
         halted::sweep(ports.host).map_err(host(kind))?;
     }
     Ok(())
-}
-
-/// Where the manifest of a halted static pod may lie: above its folder, or beside it where that is
-/// another file system.
-pub(super) fn parked_places(manifest: &Path) -> [PathBuf; 2] {
-    let folder = manifest.parent().unwrap_or(Path::new("/"));
-    [folder_above(manifest), folder].map(|folder| dot_file(manifest, folder, HALTED))
 }
 
 /// A component to stop or to start.
@@ -479,34 +471,6 @@ impl<'a> Target<'a> {
             source,
             log: self.log(),
         }
-    }
-}
-
-/// The manifest's path with the links of its folder resolved; it may itself be away.
-fn real(host: &dyn HostWrite, manifest: &Path) -> PathBuf {
-    if let Ok(path) = host.canonicalize(manifest) {
-        return path;
-    }
-    let folder = manifest.parent().unwrap_or(Path::new("/"));
-    let folder = host
-        .canonicalize(folder)
-        .unwrap_or_else(|_| folder.to_owned());
-    folder.join(manifest.file_name().unwrap_or_default())
-}
-
-fn exists(host: &dyn HostWrite, path: &Path) -> Result<bool, HostError> {
-    match host.symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind == HostErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn park(host: &dyn HostWrite, manifest: &Path) -> Result<(), HostError> {
-    let [above, beside] = parked_places(manifest);
-    match host.rename(manifest, &above) {
-        Err(error) if error.kind == HostErrorKind::CrossesDevices => host.rename(manifest, &beside),
-        other => other,
     }
 }
 

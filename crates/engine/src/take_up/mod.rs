@@ -19,6 +19,7 @@ mod component;
 mod error;
 mod halt;
 mod halted;
+mod halted_manifest;
 pub(crate) mod health;
 mod lingering;
 mod log_tail;
