@@ -164,6 +164,22 @@ mod tests {
                 public: "/pki/sa-next.pub".into(),
                 key_type: "rsa:2048".to_owned(),
             },
+            FileEdit::AdoptKey {
+                from: "/root/new.key".into(),
+                to: "/pki/ca-next.key".into(),
+                public_key_sha256: "ab".repeat(32),
+            },
+            FileEdit::MakeRequest {
+                key: "/pki/ca-next.key".into(),
+                request: "/pki/ca-next.csr".into(),
+                key_type: "ecdsa:p256".to_owned(),
+                like_pem: "-----BEGIN CERTIFICATE-----".to_owned(),
+                common_name: "kubernetes@20261122T114500Z".to_owned(),
+            },
+            FileEdit::Chain {
+                path: "/pki/apiserver.crt".into(),
+                pem: String::new(),
+            },
             bring(None),
             bring(Some("ab".repeat(32))),
             FileEdit::Remove {

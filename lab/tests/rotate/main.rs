@@ -17,6 +17,7 @@ mod afterwards;
 mod back;
 mod control;
 mod field;
+mod given;
 mod joins;
 mod offline;
 mod roots;

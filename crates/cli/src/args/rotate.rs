@@ -114,16 +114,24 @@ pub struct RotationWish {
 
     /// Take this certificate as the new CA instead of making one
     ///
-    /// PEM; an intermediate with its chain behind it. Only with one root.
-    #[arg(long, value_name = "FILE", requires = "new_ca_key")]
+    /// PEM; an intermediate with its chain behind it. Only with one root. Without --new-ca-key the
+    /// certificate of a request that was made with --new-ca-csr.
+    #[arg(long, value_name = "FILE")]
     pub new_ca: Option<PathBuf>,
 
-    /// Where the private key of --new-ca lies: on which host, and its path there
+    /// Where the private key of --new-ca lies: HOST:PATH, or a file of this machine
     ///
-    /// A key never travels through this machine: put it on a control plane. Without a host the first
-    /// one that holds the old CA's key is meant.
+    /// On a control plane it may lie at any path. A file of this machine is sealed here for the host
+    /// that receives it, and leaves in no other form; it stays where it is.
     #[arg(long, value_name = "[HOST:]PATH", requires = "new_ca")]
     pub new_ca_key: Option<String>,
+
+    /// Make a key on a control plane and write a request for the new CA here; nothing else
+    ///
+    /// For a CA that somebody else signs (RFC 2986). The rotation waits in its first phase until
+    /// `kubepki rotate next --new-ca FILE` brings the certificate. Only with `start`, and one root.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["new_ca", "validity", "offline"])]
+    pub new_ca_csr: Option<PathBuf>,
 
     /// Type of the new key: rsa:2048, rsa:4096, ecdsa:p256, … [default: the old one's]
     #[arg(long, value_name = "TYPE", conflicts_with = "new_ca")]
@@ -169,6 +177,7 @@ impl RotationWish {
             offline: false,
             new_ca: None,
             new_ca_key: None,
+            new_ca_csr: None,
             key_type: None,
             validity: EndRule::For(SignedDuration::from_hours(87_600)),
             subject: None,

@@ -13,6 +13,7 @@ mod support;
 
 mod client;
 
+mod adopted_keys;
 mod bounds;
 mod carrying;
 mod killed;

@@ -16,7 +16,7 @@ const REFUSED: &str = "plan-outside-discovery";
 const KCM: &str = "/etc/kubernetes/manifests/kube-controller-manager.yaml";
 
 /// A plan of nothing but these edits.
-fn plan(tree: &Tree, host: &str, file_edits: Vec<FileEdit>) -> Plan {
+pub fn plan(tree: &Tree, host: &str, file_edits: Vec<FileEdit>) -> Plan {
     Plan {
         api_version: kubepki_core::plan::document::API_VERSION.to_owned(),
         kind: "Plan".to_owned(),
@@ -58,7 +58,7 @@ fn order(path: &str, destination: &str, recipient: &str) -> KeyOrder {
     }
 }
 
-fn carry(agent: &mut Agent, plan: &Plan, sealed: Vec<SealedKey>) -> Result<(), SessionError> {
+pub fn carry(agent: &mut Agent, plan: &Plan, sealed: Vec<SealedKey>) -> Result<(), SessionError> {
     let mut request = carry_request(plan);
     request.sealed_keys = sealed;
     agent.session.carry(&request, &Silent).map(drop)

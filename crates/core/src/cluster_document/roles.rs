@@ -115,6 +115,7 @@ mod tests {
             kubeconfigs: Vec::new(),
             etcd_clients: Vec::new(),
             service_account_keys: Vec::new(),
+            successor_requests: Vec::new(),
             node_name: None,
             static_pod_folders: Vec::new(),
             files: BTreeMap::new(),

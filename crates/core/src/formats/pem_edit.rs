@@ -85,6 +85,29 @@ pub fn replace_certificates(file: &Sealed, chain: &[Certificate]) -> Result<Seal
     Ok(spliced(text, &splices))
 }
 
+/// Puts these behind the first certificate of a file, in the place of all others; none to leave it alone.
+pub fn replace_chain(file: &Sealed, behind: &[Certificate]) -> Result<Sealed, PemEditError> {
+    let text = danger::open(file);
+    let spans = spans(text, pem::PemBlock::is_certificate)?;
+    let (first, others) = spans.split_first().ok_or(PemEditError::NoCertificates)?;
+    let ending = line_ending(text);
+    let mut splices = Vec::new();
+    for certificate in behind {
+        splices.push((
+            first.end..first.end,
+            Zeroizing::new(ending.as_bytes().to_vec()),
+        ));
+        splices.push((
+            first.end..first.end,
+            on_lines(&certificate.to_pem(), ending),
+        ));
+    }
+    for other in others {
+        splices.push((with_line_ending(text, other), Zeroizing::default()));
+    }
+    Ok(spliced(text, &splices))
+}
+
 /// Replaces the private key of a file by `key` (PEM). `EC PARAMETERS` that stood before an EC key
 /// go with it: they repeat the curve of the old one.
 pub fn replace_private_key(file: &Sealed, key: &Sealed) -> Result<Sealed, PemEditError> {

@@ -68,6 +68,23 @@ pub struct EmbeddedTrust {
     pub used_by: Vec<UsedBy>,
 }
 
+/// A certification request (RFC 2986) for the successor of an authority, whose key lies beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuccessorRequest {
+    /// The certificate's file of the authority that it succeeds.
+    pub authority: PathBuf,
+    /// The request's file.
+    pub path: PathBuf,
+    /// The key's file.
+    pub key_path: PathBuf,
+    /// The subject that is asked for.
+    pub subject: String,
+    /// SHA-256 of the public key, hexadecimal.
+    pub public_key_sha256: String,
+    /// The request, PEM.
+    pub pem: String,
+}
+
 /// A service-account key pair (not a certificate: it never expires).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServiceAccountKey {
@@ -142,6 +159,9 @@ pub struct Inventory {
     pub etcd_clients: Vec<EtcdClientFiles>,
     /// Service-account keys.
     pub service_account_keys: Vec<ServiceAccountKey>,
+    /// Requests for successors of authorities, with their keys beside them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub successor_requests: Vec<SuccessorRequest>,
     /// The node name that the kubelet uses, when it could be told.
     pub node_name: Option<NodeName>,
     /// Folders whose files the kubelet runs as static pods: nothing else may be written there.

@@ -20,7 +20,7 @@ pub use finding::{Finding, Severity};
 pub use gap::Gap;
 pub use inventory::{
     Authority, EmbeddedTrust, Inventory, NodeName, ServiceAccountKey, ServiceAccountKeyContents,
-    StoredConfiguration,
+    StoredConfiguration, SuccessorRequest,
 };
 pub use kubeconfig_use::{
     EtcdClientFiles, KubeconfigTarget, KubeconfigTrust, KubeconfigUse, TrustFile,

@@ -5,6 +5,10 @@ use crate::model::{ComponentKind, RunsAs};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+/// Who brings a key that lies on no host of the cluster, but where the operator's program runs. No host
+/// can be called so.
+pub const OPERATOR: &str = "the operator's machine";
+
 /// One change. What is not named stays byte for byte; owner and mode of what exists stay too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
@@ -61,12 +65,43 @@ pub enum FileEdit {
     BringKey {
         /// To here, 0600.
         path: PathBuf,
-        /// The host that has it.
+        /// The host that has it, or [`OPERATOR`].
         host: String,
         /// Where it lies there.
         from: PathBuf,
         /// SHA-256 of its public half, hexadecimal; `null` when an earlier step makes it.
         public_key_sha256: Option<String>,
+    },
+    /// A private key that somebody put on this host becomes a successor's, 0600. It may lie at any path:
+    /// it is taken only when it is the key of the certificate that the same plan puts beside `to`.
+    AdoptKey {
+        /// From here; it stays there.
+        from: PathBuf,
+        /// To here: the place of a successor's key.
+        to: PathBuf,
+        /// SHA-256 of its public half, hexadecimal.
+        public_key_sha256: String,
+    },
+    /// A key for a successor that somebody else certifies, and the request for that (RFC 2986).
+    MakeRequest {
+        /// The private key's file, 0600.
+        key: PathBuf,
+        /// The request's file.
+        request: PathBuf,
+        /// Spelled as on the command line, e.g. `rsa:2048`.
+        key_type: String,
+        /// The CA certificate that it succeeds, PEM: what that says is asked for.
+        like_pem: String,
+        /// The common name that is asked for.
+        common_name: String,
+    },
+    /// What stands behind the first certificate of a file becomes this: intermediates that a server
+    /// sends along.
+    Chain {
+        /// The file.
+        path: PathBuf,
+        /// `CERTIFICATE` blocks; empty when nothing is to stand behind it.
+        pem: String,
     },
     /// A file that is no longer needed goes; its contents are in the run's backup.
     Remove {
@@ -83,8 +118,11 @@ impl FileEdit {
             | Self::KubeconfigTrust { path, .. }
             | Self::BringKey { path, .. }
             | Self::CopyKey { to: path, .. }
+            | Self::AdoptKey { to: path, .. }
+            | Self::Chain { path, .. }
             | Self::Remove { path } => vec![path],
             Self::MakeKey { path, public, .. } => vec![path, public],
+            Self::MakeRequest { key, request, .. } => vec![key, request],
             Self::Flags { runs_as, .. } => match runs_as {
                 RunsAs::StaticPod { manifest, .. } => vec![manifest],
                 _ => Vec::new(),

@@ -22,7 +22,7 @@ pub use document::{
     BasisFile, ComponentAction, Issuance, KeyChoice, Notice, Origin, Plan, PlanFileError,
     Restoration, Signer, TakeUp, TrustUpdate,
 };
-pub use file_edit::{FileEdit, FlagSetting, RotationMark};
+pub use file_edit::{FileEdit, FlagSetting, OPERATOR, RotationMark};
 pub use lifetime::{EndRule, StartRule, length_of_time};
 pub use names::NameEdits;
 pub use renew::{Refusal, RenewRequest, Selection, plan_renewal};

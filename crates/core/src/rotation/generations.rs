@@ -4,7 +4,8 @@
 //! The successor is what lies beside the root's own file under a successor's name. When that is gone
 //! (nearly done, or taken back), and places still differ, it is the one that signs: what is left to do is
 //! to take everything else away. A generation is told by name and key, so that a CA renewed with its own
-//! key stays what it is; what else is trusted in the same files (other people's CAs) is none.
+//! key stays what it is; what else is trusted in the same files (other people's CAs) is none. Names need
+//! not be alike: who signs, who signed what is presented, and the old pair that is kept to the end tell.
 
 use super::picture::{Generation, Holds};
 use super::root::Root;
@@ -14,6 +15,7 @@ use crate::model::{
     Authority, AuthorityName, Inventory, KeyState, ServiceAccountKey, ServiceAccountKeyContents,
 };
 use kubepki_x509::{Certificate, PublicKey};
+use std::path::PathBuf;
 
 /// One of the two sides that a rotation knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +112,14 @@ impl Authorities {
             push(&mut kin, signing);
         }
         push(&mut kin, &issuing);
+        // One that is called otherwise is known by the pair that is kept of it: nothing else tells it
+        // from other people's CAs, once nobody signs with it and nobody presents what it signed.
+        for previous in inventories(evidence)
+            .flat_map(|inventory| previous_ones(inventory, &self.names))
+            .flat_map(|previous| &previous.certificates)
+        {
+            push(&mut kin, previous);
+        }
         // Hundreds of hosts hold the same few.
         let mut seen: Vec<&Certificate> = Vec::new();
         for own in self.own(evidence) {
@@ -301,6 +311,19 @@ pub(super) fn successor_of<'i>(inventory: &'i Inventory, own: &Authority) -> Opt
     let path = successor::successor(&own.certificate_path);
     let mut authorities = inventory.authorities.iter();
     authorities.find(|authority| authority.certificate_path == path)
+}
+
+/// The old pairs that are kept beside a root's own files until it is proved that they are refused.
+fn previous_ones<'i>(
+    inventory: &'i Inventory,
+    names: &[AuthorityName],
+) -> impl Iterator<Item = &'i Authority> {
+    let own = own_files(inventory, names).into_iter();
+    let paths: Vec<PathBuf> = own
+        .map(|own| successor::previous(&own.certificate_path))
+        .collect();
+    let authorities = inventory.authorities.iter();
+    authorities.filter(move |other| paths.contains(&other.certificate_path))
 }
 
 /// The keys that a file holds, by their public halves.

@@ -26,10 +26,10 @@ pub use api_change::ApiChange;
 pub use back::{BackError, HostRuns, HowFar, RotationRun, back};
 pub use phase::{Phase, Position};
 pub use picture::{
-    Generation, Holds, HostFacts, Keeper, Leaders, Picture, PlaceState, Purpose, Reader,
-    RootPicture, Stranger,
+    Generation, Holds, HostFacts, Keeper, Leaders, PendingRequest, Picture, PlaceState, Purpose,
+    Reader, RootPicture, Stranger,
 };
-pub use plan::{RestartWorkloads, RotationRequest};
+pub use plan::{GivenAuthority, GivenKey, RestartWorkloads, RotationRequest};
 pub use proof::{ProbeTarget, Proof, TargetKind};
 pub use root::Root;
 pub use script::{Action, Await, Round, Script, Turn};

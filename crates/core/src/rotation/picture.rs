@@ -7,6 +7,7 @@ use crate::connections::Place;
 use crate::model::{ComponentKind, Gap};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// A cluster in the middle of, before or after a rotation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,9 @@ pub struct RootPicture {
     pub old: Vec<Generation>,
     /// The successor, when there is one.
     pub new: Option<Generation>,
+    /// A request for the successor's certificate, while somebody else has to sign it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<PendingRequest>,
     /// Hosts that hold the successor's private key.
     pub successor_keys: Vec<String>,
     /// Hosts that hold the private key of the root in its own place (`ca.key`, `sa.key`).
@@ -67,6 +71,22 @@ pub struct Generation {
     pub pem: String,
     /// End of validity; `None` for a key.
     pub not_after: Option<Timestamp>,
+}
+
+/// A certification request (RFC 2986) for a successor. Its key lies on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingRequest {
+    /// The host.
+    pub host: String,
+    /// The key's file there.
+    pub key_path: PathBuf,
+    /// The subject that is asked for.
+    pub subject: String,
+    /// SHA-256 of the public key, hexadecimal.
+    pub public_key_sha256: String,
+    /// The request, PEM.
+    pub pem: String,
 }
 
 /// What a place is for.

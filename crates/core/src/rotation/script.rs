@@ -74,6 +74,12 @@ pub enum Action {
         /// Of which root.
         root: Root,
     },
+    /// A key for the successor is made here, and the request by which somebody else certifies it. There
+    /// is no successor before that has come back.
+    RequestSuccessor {
+        /// Of which root.
+        root: Root,
+    },
     /// The successor is put beside the old one, its key sealed for this host alone on the way.
     ReceiveSuccessor {
         /// Of which root.
@@ -168,6 +174,7 @@ impl Action {
     pub fn changes_files(&self) -> bool {
         match self {
             Self::MakeSuccessor { .. }
+            | Self::RequestSuccessor { .. }
             | Self::ReceiveSuccessor { .. }
             | Self::SplitSigner
             | Self::JoinSigner

@@ -10,7 +10,8 @@
 //! | `kube-ca.pem`, `kube-ca-key.pem` | `kube-ca-next.pem`, `kube-ca-next-key.pem` | `kube-ca-signer.pem` |
 //! | `sa.pub`, `sa.key` | `sa-next.pub`, `sa-next.key` | |
 //!
-//! On the one host that proves that old clients are refused, the old pair stays until then as
+//! Where somebody else certifies the successor, the request lies beside its key as `ca-next.csr` until the
+//! certificate has come back. On the one host that proves that old clients are refused, the old pair stays until then as
 //! `ca-previous.crt` and `ca-previous.key`.
 
 use super::picture::Generation;
@@ -34,6 +35,11 @@ pub fn successor(path: &Path) -> PathBuf {
 /// kube-controller-manager's own signing certificate, beside the bundle that it shared.
 pub fn signer(certificate: &Path) -> PathBuf {
     with(certificate, SIGNER)
+}
+
+/// The request for a successor's certificate, where somebody else signs it.
+pub fn request(certificate: &Path) -> PathBuf {
+    successor(certificate).with_extension("csr")
 }
 
 /// The old pair's file, kept until it is proved that it is refused.

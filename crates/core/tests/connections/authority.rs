@@ -20,6 +20,8 @@ pub struct Authority {
     pub chain: Vec<Certificate>,
     /// What is trusted.
     pub anchor: Certificate,
+    /// Above what is trusted, where that is an intermediate.
+    pub above: Vec<Certificate>,
 }
 
 /// What a leaf is to say.
@@ -80,6 +82,7 @@ impl Authority {
             issuer: Issuer::new(certificate.clone(), key).unwrap(),
             chain: Vec::new(),
             anchor: certificate,
+            above: Vec::new(),
         }
     }
 
@@ -95,7 +98,48 @@ impl Authority {
             issuer: Issuer::new(certificate.clone(), key).unwrap(),
             chain: vec![certificate],
             anchor: root.anchor,
+            above: Vec::new(),
         }
+    }
+
+    /// An intermediate CA that is trusted itself, its root not.
+    pub fn intermediate_alone(common_name: &str) -> Self {
+        let below = Self::intermediate(common_name);
+        Self {
+            anchor: below.issuer.certificate().clone(),
+            above: vec![below.anchor.clone()],
+            ..below
+        }
+    }
+
+    /// One whose root allows none below it.
+    pub fn below_a_path_of_none(common_name: &str) -> Self {
+        let root_key = key();
+        let name = format!("{common_name} root");
+        let extensions = profile::ca(&name, root_key.public_key(), Some(0), None);
+        let root = template(Name::common(&name, &[]), root_key.public_key(), extensions);
+        let root = Issuer::self_signed(&root, &root_key).unwrap();
+        let issuer = Issuer::new(root.clone(), root_key).unwrap();
+        let own = key();
+        let extensions = profile::ca(common_name, own.public_key(), None, Some(&root));
+        let below = template(Name::common(common_name, &[]), own.public_key(), extensions);
+        let certificate = issuer.issue(&below).unwrap();
+        Self {
+            issuer: Issuer::new(certificate.clone(), own).unwrap(),
+            chain: vec![certificate.clone()],
+            anchor: certificate,
+            above: vec![root],
+        }
+    }
+
+    /// A CA of this key, with what else its certificate says.
+    pub fn like(
+        common_name: &str,
+        key: PrivateKey,
+        extensions: Vec<kubepki_x509::Extension>,
+    ) -> Certificate {
+        let template = template(Name::common(common_name, &[]), key.public_key(), extensions);
+        Issuer::self_signed(&template, &key).unwrap()
     }
 
     pub fn issue(&self, leaf: &Leaf) -> Signed {

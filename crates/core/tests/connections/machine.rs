@@ -116,6 +116,7 @@ impl Machine {
             kubeconfigs,
             etcd_clients: Vec::new(),
             service_account_keys: Vec::new(),
+            successor_requests: Vec::new(),
             node_name: Some(NodeName::new(self.name.clone(), "the host's name")),
             static_pod_folders: Vec::new(),
             files: files.map(hash).collect(),

@@ -1,6 +1,7 @@
 //! Connections: derived from what is on hosts and in the API, and verified both ways.
 
 #[cfg(test)]
+#[expect(dead_code, reason = "shared with the tests of rotations")]
 mod authority;
 #[cfg(test)]
 mod by_api;

@@ -128,7 +128,9 @@ impl Field {
                 } else {
                     let name = self.old(*root).anchor.subject().common_name().unwrap();
                     let name = format!("{name}@20261122T114500Z");
-                    self.next.insert(*root, Authority::root(&name));
+                    let given = self.given.take();
+                    let made = given.unwrap_or_else(|| Authority::root(&name));
+                    self.next.insert(*root, made);
                 }
                 self.extra.get_mut(host).unwrap().next.insert(*root);
             }

@@ -43,6 +43,8 @@ pub struct Field {
     pub world: World,
     pub extra: BTreeMap<String, Extra>,
     pub next: BTreeMap<Root, Authority>,
+    /// The next successor, where somebody else makes it.
+    pub given: Option<Authority>,
     pub sa_old: PublicKey,
     pub sa_new: Option<PublicKey>,
     /// `kube-root-ca.crt`, `ca.crt` of token Secrets.
@@ -104,6 +106,7 @@ impl Field {
         Self {
             extra,
             next: BTreeMap::new(),
+            given: None,
             tokens: vec![sa_old.clone()],
             sa_old,
             sa_new: None,
@@ -193,6 +196,10 @@ impl Field {
             .filter(|it| **it != Root::ServiceAccountKey)
         {
             inventory.authorities.push(self.successor(*root));
+            let is_kept = extra.previous.contains(root);
+            if !is_kept && extra.installed.contains(root) && inventory.host == "cp1" {
+                inventory.authorities.push(self.previous(*root));
+            }
         }
         for root in extra
             .previous
@@ -234,13 +241,18 @@ impl Field {
             also_known_as: Vec::new(),
             key_path: Some(path.with_extension("key")),
             certificate_path: path,
-            certificates: vec![made.anchor.clone()],
+            certificates: [&made.anchor]
+                .into_iter()
+                .chain(&made.above)
+                .cloned()
+                .collect(),
             key: present(made.issuing().public_key()),
             used_by: Vec::new(),
             problem: None,
         }
     }
 
+    /// The old pair, which one host keeps.
     fn previous(&self, root: Root) -> Bundle {
         let path = successor::previous(&self.ca_file(root));
         let old = self.old(root);

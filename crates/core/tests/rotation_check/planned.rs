@@ -1,7 +1,7 @@
 //! What the planner scripts is proved, for every root, alone and together, from rest and from wherever an
 //! interruption left the cluster; and carried out to its end it leaves nothing behind.
 
-use crate::authority::NOW;
+use crate::authority::{Authority, NOW};
 use crate::carry::Reach;
 use crate::field::{Field, shape};
 use crate::world::Shape;
@@ -10,8 +10,10 @@ use kubepki_core::model::ObjectReference;
 use kubepki_core::rotation::check::{Verdict, check};
 use kubepki_core::rotation::plan::{next_phase, script_for, whole};
 use kubepki_core::rotation::{
-    Holds, Keeper, Phase, PlaceState, Position, Purpose, Root, RotationRequest, Script,
+    GivenAuthority, GivenKey, Holds, Keeper, Phase, PlaceState, Position, Purpose, Root,
+    RotationRequest, Script,
 };
+use kubepki_x509::Certificate;
 use kubepki_x509::path::SignatureMemo;
 use proptest::prelude::*;
 
@@ -154,6 +156,45 @@ fn the_rest_is_proved_before_a_stale_workload_is_known() {
     assert!(places.all(|it| it.kept_by != Keeper::Workload));
     rest_passes(&field, &request);
     to_the_end(&mut field, &request);
+}
+
+#[test]
+fn an_intermediate_is_trusted_by_itself_and_everything_is_proved() {
+    let root = Root::KubernetesCa;
+    let mut field = Field::new(shape(3, 1));
+    let given = Authority::intermediate_alone("company-kubernetes");
+    let chain: String = [&given.anchor]
+        .into_iter()
+        .chain(&given.above)
+        .map(Certificate::to_pem)
+        .collect();
+    let anchor = given.anchor.clone();
+    let above = given.above[0].clone();
+    field.given = Some(given);
+    let request = RotationRequest {
+        given: Some(GivenAuthority {
+            root,
+            certificate_pem: chain,
+            key: GivenKey::OnHost {
+                host: "cp1".to_owned(),
+                path: "/root/new.key".into(),
+            },
+        }),
+        ..request(&[root])
+    };
+    to_the_end(&mut field, &request);
+    // The root above it is trusted nowhere: it would let in whatever else it signs.
+    for machine in &field.world.machines {
+        for (path, bundle) in &machine.bundles {
+            assert!(!bundle.contains(&above), "{}", path.display());
+        }
+        assert_eq!(
+            machine.bundles[&field.ca_file(root)],
+            [anchor.clone()],
+            "{}",
+            machine.name
+        );
+    }
 }
 
 pub fn shapes() -> impl Strategy<Value = Shape> {

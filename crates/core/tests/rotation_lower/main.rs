@@ -16,6 +16,8 @@ mod field;
 #[cfg(test)]
 mod generations;
 #[cfg(test)]
+mod given;
+#[cfg(test)]
 #[path = "../connections/machine.rs"]
 mod machine;
 #[cfg(test)]

@@ -81,6 +81,23 @@ fn carried(plan: &Plan, picture: &Picture) -> String {
             FileEdit::BringKey {
                 path, host, from, ..
             } => format!("{} <- {host} {}", path.display(), from.display()),
+            FileEdit::AdoptKey { from, to, .. } => {
+                format!("{} <- {}", to.display(), from.display())
+            }
+            FileEdit::MakeRequest {
+                key,
+                request,
+                key_type,
+                common_name,
+                ..
+            } => format!(
+                "makes {} ({key_type}), {} for {common_name}",
+                key.display(),
+                request.display()
+            ),
+            FileEdit::Chain { path, pem } => {
+                format!("{} with {}", path.display(), held(pem, picture))
+            }
             FileEdit::Remove { path } => format!("removes {}", path.display()),
         });
     }

@@ -7,11 +7,11 @@ use kubepki_core::layouts::KUBEADM;
 use kubepki_core::layouts::component_files::{AUTHORITY_KEY_PAIRS, TRUST_BUNDLES};
 use kubepki_core::layouts::declared::authority_of;
 use kubepki_core::model::role::AuthorityName;
-use kubepki_core::model::{Authority, KeyState, Role, UsedBy};
+use kubepki_core::model::{Authority, KeyState, Role, SuccessorRequest, UsedBy};
 use kubepki_core::rotation::successor;
 use kubepki_keys::public_half;
 use kubepki_sealed::danger;
-use kubepki_x509::{Certificate, pem};
+use kubepki_x509::{Certificate, CertificationRequest, pem};
 use std::path::{Path, PathBuf};
 
 /// A bundle that something names.
@@ -157,6 +157,39 @@ fn of_rotations(reader: &mut Reader<'_>, authorities: &[Authority]) -> Vec<Autho
         }
     }
     found
+}
+
+/// Requests for successors that somebody else has to sign, with their keys.
+pub(super) fn requests(
+    reader: &mut Reader<'_>,
+    authorities: &[Authority],
+) -> Vec<SuccessorRequest> {
+    let own = authorities
+        .iter()
+        .filter(|it| !successor::is_of_a_rotation(&it.certificate_path));
+    own.filter_map(|own| {
+        let path = successor::request(&own.certificate_path);
+        reader.symlink_metadata(&path)?;
+        let Read::Contents(contents, _) = reader.read(&path) else {
+            return None;
+        };
+        let request = CertificationRequest::from_pem(danger::open(&contents)).ok()?;
+        let key_path = successor::successor(own.key_path.as_deref()?);
+        let key = key_state(reader, &key_path);
+        // Without its key it asks for nothing that anybody could use.
+        if key.public_key() != Some(request.public_key()) {
+            return None;
+        }
+        Some(SuccessorRequest {
+            authority: own.certificate_path.clone(),
+            path,
+            key_path,
+            subject: request.subject().to_string(),
+            public_key_sha256: hex::encode(request.public_key().sha256()),
+            pem: request.to_pem(),
+        })
+    })
+    .collect()
 }
 
 /// The certificates of a bundle, or what stands in the way.

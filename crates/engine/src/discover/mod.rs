@@ -76,6 +76,7 @@ pub fn discover(
     entries::from_table(&mut reader, &scene, &mut entries);
     by_hand::find(&mut reader, &scene, &name, &mut entries);
     vendors::find(&mut reader, &mut authorities, &mut entries);
+    let successor_requests = authorities::requests(&mut reader, &authorities);
     let service_account_keys = service_account::find(&mut reader, &scene);
     let kubeconfigs = kubeconfig_uses::find(&mut reader, &scene, &entries);
     let etcd_clients = etcd_clients::find(&mut reader, &scene, &authorities, &entries);
@@ -99,6 +100,7 @@ pub fn discover(
         kubeconfigs,
         etcd_clients,
         service_account_keys,
+        successor_requests,
         node_name,
         static_pod_folders: found.static_pod_folders,
         files: reader.files,

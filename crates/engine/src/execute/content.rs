@@ -223,7 +223,7 @@ fn alternative_names(issuance: &Issuance) -> Result<Option<Vec<GeneralName>>, Ex
 
 /// The name with another common name in the place of its last; at the end where it has none. A name
 /// that says so already stays byte for byte.
-fn renamed(name: &Name, common_name: &str) -> Name {
+pub(super) fn renamed(name: &Name, common_name: &str) -> Name {
     if name.common_name().as_deref() == Some(common_name) {
         return name.clone();
     }

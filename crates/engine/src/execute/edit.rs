@@ -3,6 +3,7 @@
 //! They come after whatever the plan issues, each on what the ones before it left, so that a key which
 //! the plan makes can be copied and then removed. Nothing is written here.
 
+use super::content::renamed;
 use super::error::ExecuteError;
 use super::prepare::BroughtKey;
 use super::render::{Drafts, format_error};
@@ -16,9 +17,9 @@ use kubepki_core::formats::unit_file_edit::UnitTexts;
 use kubepki_core::model::{ComponentKind, RunsAs};
 use kubepki_core::plan::{FileEdit, FlagSetting, Plan};
 use kubepki_core::rotation::Phase;
-use kubepki_keys::{KeyType, PrivateKey};
+use kubepki_keys::{KeyType, PrivateKey, sign_request};
 use kubepki_sealed::{Sealed, danger};
-use kubepki_x509::pem;
+use kubepki_x509::{CertificationRequestInfo, GeneralName, pem, reissue};
 use std::path::{Path, PathBuf};
 
 /// Where distributions put their own units, which the next package replaces.
@@ -99,6 +100,25 @@ impl Drafts<'_> {
                 let key = pem_edit::private_key(&brought.key).map_err(format_error(path))?;
                 self.put_key(path, key)
             }
+            FileEdit::AdoptKey {
+                from,
+                to,
+                public_key_sha256,
+            } => self.adopt_key(from, to, public_key_sha256),
+            FileEdit::MakeRequest {
+                key,
+                request,
+                key_type,
+                like_pem,
+                common_name,
+            } => self.make_request((key, request), key_type, like_pem, common_name),
+            FileEdit::Chain { path, pem } => {
+                let behind = pem::certificates(pem.as_bytes()).map_err(format_error(path))?;
+                let draft = self.draft(path, 0o644)?;
+                draft.contents = pem_edit::replace_chain(&draft.contents, &behind)
+                    .map_err(format_error(path))?;
+                Ok(())
+            }
             FileEdit::Remove { path } => {
                 self.files.retain(|draft| draft.path != *path);
                 if !self.removals.contains(path) {
@@ -136,6 +156,73 @@ impl Drafts<'_> {
             _ => key,
         };
         self.whole_file(path, contents, 0o600)
+    }
+
+    /// A key from wherever somebody put it, when it is the one that is meant.
+    fn adopt_key(&mut self, from: &Path, to: &Path, expected: &str) -> Result<(), ExecuteError> {
+        let source = self.now(from)?;
+        let found = public_sha256(&source).map_err(format_error(from))?;
+        if found != expected {
+            return Err(ExecuteError::Format {
+                path: from.to_owned(),
+                reason: format!(
+                    "it is the private key of sha256:{found}, expected that of the given certificate, sha256:{expected}"
+                ),
+            });
+        }
+        let key = pem_edit::private_key(&source).map_err(format_error(from))?;
+        self.put_key(to, key)
+    }
+
+    /// A new key, and a request that asks for what the old authority's certificate says.
+    fn make_request(
+        &mut self,
+        (path, request): (&Path, &Path),
+        key_type: &str,
+        like_pem: &str,
+        common_name: &str,
+    ) -> Result<(), ExecuteError> {
+        let name = request.display().to_string();
+        let refused = |reason: String| ExecuteError::Plan {
+            name: name.clone(),
+            reason,
+        };
+        let key_type: KeyType = key_type
+            .parse()
+            .map_err(|error| refused(format!("{error}")))?;
+        let old = pem::certificates(like_pem.as_bytes())
+            .ok()
+            .and_then(|found| found.into_iter().next())
+            .ok_or_else(|| refused("there is no certificate to be like".to_owned()))?;
+        let key = PrivateKey::generate(key_type).map_err(|source| ExecuteError::Key {
+            name: name.clone(),
+            source,
+        })?;
+        // Names of a CA are its own subject's at most, so they go.
+        let names: Option<&[GeneralName]> = match old.subject_alt_names().is_empty() {
+            true => None,
+            false => Some(&[]),
+        };
+        let asked = CertificationRequestInfo {
+            subject: renamed(old.subject(), common_name),
+            public_key: key.public_key().clone(),
+            extensions: reissue::requested(&old, names)
+                .map_err(|error| refused(error.to_string()))?,
+        };
+        let signed = sign_request(&asked, &key).map_err(|source| ExecuteError::Issue {
+            name: name.clone(),
+            source,
+        })?;
+        let contents = key
+            .to_pem(key_type.traditional_encoding())
+            .map_err(|source| ExecuteError::Key {
+                name: name.clone(),
+                source,
+            })?;
+        self.written(path);
+        self.written(request);
+        self.whole_file(path, contents, 0o600)?;
+        self.whole_file(request, Sealed::new(signed.to_pem().into_bytes()), 0o644)
     }
 
     fn make_key(&mut self, path: &Path, public: &Path, key_type: &str) -> Result<(), ExecuteError> {

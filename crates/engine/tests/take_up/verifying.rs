@@ -35,6 +35,7 @@ fn inventory(world: &World) -> Inventory {
         kubeconfigs: Vec::new(),
         etcd_clients: Vec::new(),
         service_account_keys: Vec::new(),
+        successor_requests: Vec::new(),
         node_name: Some(NodeName::new("cp1", "its certificate's subject")),
         static_pod_folders: Vec::new(),
         files: Default::default(),

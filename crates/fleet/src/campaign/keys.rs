@@ -4,7 +4,7 @@
 use super::run::{Campaign, Ledger};
 use super::step::{at, protocol};
 use crate::session::{HostSession, KeyOrder, SealedKey, SessionError};
-use kubepki_core::plan::{FileEdit, Plan};
+use kubepki_core::plan::{FileEdit, OPERATOR, Plan};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
@@ -44,10 +44,16 @@ impl Campaign<'_> {
             // One at a time, as with signing: a holder is not to be overrun by the hosts of a batch.
             let turn = ledger.signing_at(holder);
             let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-            let keys = self
-                .sessions
-                .with(holder, |session| session.seal_keys(&orders))
-                .map_err(|error| at(holder, error))?;
+            let keys = match holder {
+                OPERATOR => orders
+                    .iter()
+                    .map(|order| self.operator_seals(order))
+                    .collect(),
+                _ => self
+                    .sessions
+                    .with(holder, |session| session.seal_keys(&orders)),
+            };
+            let keys = keys.map_err(|error| at(holder, error))?;
             for (edit, order) in &wanted {
                 let key = keys.iter().find(|key| key.destination == order.destination);
                 let key = key.ok_or_else(|| {
@@ -61,6 +67,20 @@ impl Campaign<'_> {
             }
         }
         Ok(sealed)
+    }
+
+    /// A key that lies where this program runs.
+    fn operator_seals(&self, order: &KeyOrder) -> Result<SealedKey, SessionError> {
+        match self.operator {
+            Some(seals) => seals(order),
+            None => Err(SessionError::new(
+                "not-supported",
+                format_args!(
+                    "{} lies where this program runs, which brings no keys of its own",
+                    order.path.display()
+                ),
+            )),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ mod step;
 
 pub use certificates::KnownCertificates;
 pub use outcome::{CampaignOutcome, HostOutcome, HostState, RunDone, Stopped};
-pub use run::{Campaign, CampaignOptions, HostFacts, PAUSED, Patience};
+pub use run::{Campaign, CampaignOptions, HostFacts, PAUSED, Patience, SealsKeys};
 pub use sessions::Sessions;
 pub use settle::{Settlement, settle, start_halted};
 

@@ -5,7 +5,7 @@ use super::certificates::{Issued, KnownCertificates};
 use super::outcome::{CampaignOutcome, HostOutcome, HostState, RunDone, Stopped};
 use super::{CampaignProgress, Sessions};
 use crate::parallel::{Limits, as_they_come};
-use crate::session::SessionError;
+use crate::session::{KeyOrder, SealedKey, SessionError};
 use kubepki_core::model::{ComponentKind, Inventory};
 use kubepki_core::plan::{ClusterPlan, Stage, Step};
 use std::collections::BTreeMap;
@@ -99,9 +99,14 @@ pub struct Campaign<'a> {
     pub sessions: &'a Sessions<'a>,
     /// How it is done.
     pub options: &'a CampaignOptions,
+    /// Seals keys that lie where this program runs, for who is to receive them.
+    pub operator: Option<SealsKeys>,
     /// Who is told.
     pub progress: &'a dyn CampaignProgress,
 }
+
+/// Seals the key of an order, read where this program runs.
+pub type SealsKeys = fn(&KeyOrder) -> Result<SealedKey, SessionError>;
 
 /// What accumulates while a campaign goes on.
 #[derive(Default)]

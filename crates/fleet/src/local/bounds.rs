@@ -218,7 +218,7 @@ impl Bounds {
     pub fn check(&self, host: &dyn HostRead, plan: &Plan) -> Result<(), OutsideDiscovery> {
         let asked = Asked { bounds: self, host };
         for edit in &plan.file_edits {
-            asked.edit(edit)?;
+            asked.edit(plan, edit)?;
         }
         for folder in &plan.static_pod_folders {
             if !self.static_pod_folders.contains(folder) {

@@ -12,9 +12,10 @@ use kubepki_core::layouts::component_files::{
     AUTHORITY_KEY_PAIRS, SERVICE_ACCOUNT_KEYS, TRUST_BUNDLES,
 };
 use kubepki_core::model::{ComponentKind, RunsAs};
-use kubepki_core::plan::{FileEdit, FlagSetting};
+use kubepki_core::plan::{FileEdit, FlagSetting, Plan};
 use kubepki_core::rotation::successor;
-use kubepki_engine::ports::HostRead;
+use kubepki_engine::ports::{FileKind, HostRead};
+use kubepki_x509::pem;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -40,7 +41,12 @@ impl SharedKeys {
     /// An authority's certificate: the places that a rotation has for others beside it.
     pub(super) fn certificate(&mut self, path: &Path) {
         if !successor::is_of_a_rotation(path) {
-            for beside in [successor::successor, successor::previous, successor::signer] {
+            for beside in [
+                successor::successor,
+                successor::previous,
+                successor::signer,
+                successor::request,
+            ] {
                 self.certificates.insert(beside(path));
             }
         }
@@ -103,7 +109,7 @@ impl Bounds {
 
 impl Asked<'_> {
     /// Refuses an edit that is none of a rotation on this host.
-    pub(super) fn edit(&self, edit: &FileEdit) -> Result<(), OutsideDiscovery> {
+    pub(super) fn edit(&self, plan: &Plan, edit: &FileEdit) -> Result<(), OutsideDiscovery> {
         match edit {
             FileEdit::Bundle { path, like, .. } => {
                 self.not_a_key(path, "a bundle to write")?;
@@ -126,6 +132,21 @@ impl Asked<'_> {
                 self.shared_key(path, "the place of a new key")?;
                 self.not_a_key(public, "the place of a public key")
             }
+            FileEdit::AdoptKey {
+                from,
+                to,
+                public_key_sha256,
+            } => self.adopted(plan, from, to, public_key_sha256),
+            FileEdit::MakeRequest { key, request, .. } => {
+                if !successor::is_successor(key) || !has_ending(request, &["csr"]) {
+                    return Err(outside(key, "the place of a successor's key"));
+                }
+                self.shared_key(key, "the place of a successor's key")?;
+                self.not_a_key(request, "the place of a request")
+            }
+            FileEdit::Chain { path, .. } => {
+                self.not_a_key(path, "a certificate whose chain is written")
+            }
             FileEdit::BringKey { path, .. } => self.shared_key(path, "the place of a brought key"),
             FileEdit::Remove { path } => {
                 let is_pem = has_ending(path, &PEM_ENDINGS);
@@ -134,6 +155,44 @@ impl Asked<'_> {
                     false => Err(outside(path, "a file to remove")),
                 }
             }
+        }
+    }
+
+    /// A key that somebody put anywhere on this host: it is read only to become the key of a successor
+    /// whose certificate the same plan writes, and the engine takes it only if it is that. So nothing is
+    /// had of any other file, not even a key.
+    fn adopted(
+        &self,
+        plan: &Plan,
+        from: &Path,
+        to: &Path,
+        public_key_sha256: &str,
+    ) -> Result<(), OutsideDiscovery> {
+        let refused = || outside(from, "the key of the successor that it writes");
+        if !successor::is_successor(to) {
+            return Err(outside(to, "the place of a successor's key"));
+        }
+        self.shared_key(to, "the place of a successor's key")?;
+        let is_its_certificate = |edit: &FileEdit| match edit {
+            FileEdit::Bundle { path, pem, .. } => {
+                let found = pem::certificates(pem.as_bytes()).unwrap_or_default();
+                let first = found
+                    .first()
+                    .map(|it| hex::encode(it.public_key().sha256()));
+                successor::is_successor(path)
+                    && path.parent() == to.parent()
+                    && first.as_deref() == Some(public_key_sha256)
+            }
+            _ => false,
+        };
+        if !plan.file_edits.iter().any(is_its_certificate) || !is_plain(from) {
+            return Err(refused());
+        }
+        let real = self.host.canonicalize(from).map_err(|_| refused())?;
+        let kind = self.host.symlink_metadata(&real).map(|it| it.kind);
+        match kind {
+            Ok(FileKind::Regular) => Ok(()),
+            _ => Err(refused()),
         }
     }
 

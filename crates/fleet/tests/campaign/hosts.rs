@@ -422,6 +422,7 @@ pub fn run_with(
         certificates,
         sessions: &Sessions::new(&wires, 4),
         options: &options,
+        operator: None,
         progress: &told,
     }
     .carry_out();

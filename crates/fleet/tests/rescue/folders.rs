@@ -214,6 +214,7 @@ impl Folders {
                 backup_recipients: Vec::new(),
                 patience: Patience::default(),
             },
+            operator: None,
             progress: &Silence,
         }
         .carry_out()

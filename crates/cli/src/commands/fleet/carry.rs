@@ -11,13 +11,16 @@ use crate::context::Context;
 use crate::error::{API_VERSION, CliError};
 use crate::exit_code::ExitCode;
 use crate::output::{self, BAD, Cell, Column, DIM, GOOD, HEADING, NAME, Table, WARN, printable};
+use kubepki_adapters::host::LocalHost;
 use kubepki_core::plan::ClusterPlan;
+use kubepki_engine::ports::{FILE_LIMIT, HostRead};
+use kubepki_engine::transit::seal;
 use kubepki_fleet::campaign::{
     Campaign, CampaignOptions, CampaignOutcome, CampaignProgress, HostFacts, HostOutcome,
     HostState, KnownCertificates, Patience, Sessions, Settlement, settle,
 };
 use kubepki_fleet::local::RUNS;
-use kubepki_fleet::session::{InterruptedRun, SessionError};
+use kubepki_fleet::session::{InterruptedRun, KeyOrder, SealedKey, SessionError};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -205,10 +208,29 @@ impl<'a> Undertaking<'a> {
             certificates: &certificates,
             sessions: self.sessions,
             options: &options,
+            operator: Some(seal_own_key),
             progress,
         }
         .carry_out()
     }
+}
+
+/// A key of this machine, sealed for the host that receives it: it leaves in no other form.
+fn seal_own_key(order: &KeyOrder) -> Result<SealedKey, SessionError> {
+    let contents = LocalHost::live()
+        .read(&order.path, FILE_LIMIT)
+        .map_err(|error| SessionError::from(&error))?;
+    let sealed = seal(&contents, &order.recipient).map_err(|error| {
+        SessionError::new(
+            error.code(),
+            format_args!("{}: {error}", order.path.display()),
+        )
+    })?;
+    Ok(SealedKey {
+        destination: order.destination.clone(),
+        armored: sealed.armored,
+        public_key_sha256: sealed.public_key_sha256,
+    })
 }
 
 const SETTLE: &str = "`kubepki renew` finishes them or takes them back, `kubepki undo` undoes them";

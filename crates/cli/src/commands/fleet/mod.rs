@@ -7,7 +7,7 @@
 
 mod apply;
 pub mod carry;
-mod clocks;
+pub mod clocks;
 pub mod connect;
 mod doctor;
 pub mod document;

@@ -7,7 +7,7 @@ use super::clocked::{Clocked, RoundTime};
 use super::lease::{Lease, OUTLIVED, holder};
 use super::look::{Looker, World};
 use super::pause::flag_of_interrupts;
-use super::{left, proof, refusal, scope, show, standing};
+use super::{left, proof, ready, refusal, scope, show, standing};
 use crate::args::RotateRunArgs;
 use crate::commands::fleet::carry::{Undertaking, not_done, with_hosts};
 use crate::commands::fleet::document::SelectedHosts;
@@ -27,6 +27,7 @@ use kubepki_core::rotation::{Phase, Root, RotationRequest, Script};
 use kubepki_engine::discover::host_name;
 use kubepki_engine::ports::Clock;
 use kubepki_fleet::campaign::{CampaignOutcome, HostState, PAUSED, Patience};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -79,7 +80,20 @@ pub fn run(
     if request.offline && !args.wish.offline {
         context.note("this rotation was begun with a downtime (--offline), and goes on as such");
     }
+    if let Some(file) = &args.wish.new_ca_csr {
+        if extent != Extent::Start {
+            return Err(CliError::usage("--new-ca-csr begins a rotation")
+                .hint("`kubepki rotate start ROOT --new-ca-csr FILE`"));
+        }
+        // One that waits already is written again.
+        if written_request(context, &world, &request, file)? {
+            return Ok(ExitCode::Fine);
+        }
+    }
     fits(&world, &roots, extent)?;
+    if standing::phase(&world.picture, &roots) == Phase::Prepare {
+        ready::to_begin(context, &undertaking, &world)?;
+    }
     let paused = flag_of_interrupts();
     let going = Going {
         context,
@@ -108,6 +122,31 @@ pub fn run(
         drop(held);
         ended
     })
+}
+
+/// Writes the request that waits for its certificate where the user wants it; false when none waits.
+fn written_request(
+    context: &Context,
+    world: &World,
+    request: &RotationRequest,
+    file: &Path,
+) -> Result<bool, CliError> {
+    let pending = request.roots.iter().find_map(|root| {
+        let root = world.picture.root(*root)?;
+        root.request.as_ref()
+    });
+    let Some(pending) = pending else {
+        return Ok(false);
+    };
+    std::fs::write(file, &pending.pem)?;
+    context.note(format_args!(
+        "\n{} holds the request for {}; its key stays on {}. Have it signed as a CA, then: \
+         `kubepki rotate next --new-ca FILE`",
+        file.display(),
+        pending.subject,
+        pending.host
+    ));
+    Ok(true)
 }
 
 /// Hosts with an API server, the one that answered first.
@@ -193,6 +232,10 @@ impl Going<'_> {
                     ..RoundTime::default()
                 });
             }
+            if let Some(file) = &self.args.wish.new_ca_csr {
+                written_request(self.context, &world, self.request, file)?;
+                break;
+            }
             let is_over = self.is_over(&world, phase);
             let is_far_enough = self.args.pause_after.is_some_and(|last| phase >= last);
             if is_over && (is_far_enough || self.is_one_phase()) {
@@ -203,7 +246,12 @@ impl Going<'_> {
                 break;
             }
         }
-        let left = left::to_the_user(&world.picture, self.request);
+        let mut left = left::to_the_user(&world.picture, self.request);
+        left.extend(left::old_keys(
+            &world.picture,
+            self.request,
+            world.rotation_runs(),
+        ));
         account.tell(self.context, &world.picture.roots, &left)?;
         self.how_to_go_on(&world);
         Ok(ExitCode::Fine)
@@ -238,7 +286,8 @@ impl Going<'_> {
         let mut is_said = false;
         loop {
             let world = self.looker.look_at_settled()?;
-            if self.is_over(&world, phase) || began.elapsed() >= AT_REST || self.is_paused() {
+            let is_done = self.request.by_request || self.is_over(&world, phase);
+            if is_done || began.elapsed() >= AT_REST || self.is_paused() {
                 return Ok(world);
             }
             if !is_said {
@@ -381,7 +430,7 @@ impl Going<'_> {
     }
 
     fn how_to_go_on(&self, world: &World) {
-        if standing::at_rest(&world.picture, &self.request.roots) {
+        if standing::at_rest(&world.picture, &self.request.roots) || self.request.by_request {
             return;
         }
         let phase = standing::phase(&world.picture, &self.request.roots);

@@ -2,7 +2,9 @@
 
 use kubepki_core::rotation::{
     Holds, Keeper, Phase, Picture, PlaceState, Position, Purpose, RootPicture, RotationRequest,
+    RotationRun, successor,
 };
+use std::path::Path;
 
 /// Of one kind this many are named.
 const MOST: usize = 12;
@@ -36,6 +38,61 @@ fn after(root: &RootPicture) -> String {
             root.root
         ),
     }
+}
+
+/// Where the old private keys still are when it is over: archives of the runs that replaced them.
+pub fn old_keys<'w>(
+    picture: &Picture,
+    request: &RotationRequest,
+    runs: impl Iterator<Item = (&'w str, &'w RotationRun)>,
+) -> Vec<String> {
+    let runs: Vec<(&str, &RotationRun)> = runs.collect();
+    let at_rest = roots(picture, request).filter(|root| root.position == Position::AtRest);
+    at_rest.filter_map(|root| of_root(root, &runs)).collect()
+}
+
+fn of_root(root: &RootPicture, runs: &[(&str, &RotationRun)]) -> Option<String> {
+    let now = successor::short(root.old.first()?);
+    let keys: Vec<(Option<&str>, &Path)> = root
+        .places
+        .iter()
+        .filter(|state| state.purpose == Purpose::Sign)
+        .filter_map(|state| Some((state.place.host(), state.place.path()?)))
+        .filter(|(_, path)| is_a_keys(path))
+        .collect();
+    let holds = |host: &str, run: &RotationRun| {
+        run.mark.rotation.split('+').any(|it| it == now)
+            && run.written.iter().any(|written| {
+                keys.iter().any(|(of, key)| {
+                    *of == Some(host) && (written == key || *written == successor::previous(key))
+                })
+            })
+    };
+    let archives: Vec<String> = runs
+        .iter()
+        .filter(|(host, run)| holds(host, run))
+        .filter_map(|(host, run)| {
+            let archive = run.archive.as_ref()?;
+            let sealed = match archive.extension().is_some_and(|it| it == "age") {
+                true => " (sealed)",
+                false => "",
+            };
+            Some(format!("{host} {}{sealed}", archive.display()))
+        })
+        .collect();
+    (!archives.is_empty()).then(|| {
+        format!(
+            "{}: the old private key is in no file in use any more, but in these backups, by which `kubepki rotate back` \
+             goes back: {}",
+            root.root,
+            archives.join(", ")
+        )
+    })
+}
+
+fn is_a_keys(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.to_string_lossy().contains("key"))
 }
 
 /// Why a phase is not over: the places that do not hold yet what they should.
@@ -113,7 +170,58 @@ fn held(holds: &Holds) -> String {
 mod tests {
     use super::*;
     use crate::commands::rotate::scene::half_way;
+    use kubepki_core::connections::Place;
+    use kubepki_core::plan::RotationMark;
     use kubepki_core::rotation::Root;
+    use std::path::PathBuf;
+
+    #[test]
+    fn archives_that_hold_the_old_key_are_named() {
+        let mut picture = half_way();
+        let root = &mut picture.roots[0];
+        root.position = Position::AtRest;
+        root.old = root.new.take().into_iter().collect();
+        let now = successor::short(&root.old[0]).to_owned();
+        let key = PathBuf::from("/etc/kubernetes/pki/ca.key");
+        root.places.push(PlaceState {
+            place: Place::File {
+                host: "cp1".to_owned(),
+                path: key.clone(),
+            },
+            purpose: Purpose::Sign,
+            kept_by: Keeper::Rotation,
+            holds: Holds::Old,
+            readers: Vec::new(),
+            renewable_as: None,
+        });
+        let run = |id: &str, rotation: &str, written: &str, archive: &str| RotationRun {
+            id: id.to_owned(),
+            started_at: picture.observed_at,
+            mark: RotationMark {
+                rotation: rotation.to_owned(),
+                phase: Phase::IssueFromNew,
+                round: "signers".to_owned(),
+            },
+            archive: Some(archive.into()),
+            written: vec![written.into()],
+            components: Vec::new(),
+        };
+        let previous = "/etc/kubernetes/pki/ca-previous.key";
+        let (ca_key, ca) = ("/etc/kubernetes/pki/ca.key", "/etc/kubernetes/pki/ca.crt");
+        let runs = [
+            run("1", &now, ca_key, "/b/1.tar"),
+            run("2", &format!("ffff+{now}"), previous, "/b/2.tar.age"),
+            run("3", &now, ca, "/b/3.tar"),
+            run("4", "another", ca_key, "/b/4.tar"),
+        ];
+        let request = RotationRequest::new([Root::KubernetesCa]);
+        let told = old_keys(&picture, &request, runs.iter().map(|run| ("cp1", run)));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].ends_with("cp1 /b/1.tar, cp1 /b/2.tar.age (sealed)"),
+            "{told:?}"
+        );
+    }
 
     #[test]
     fn what_is_still_old_keeps_the_phase_open() {

@@ -14,6 +14,7 @@ mod look;
 mod matrix;
 mod pause;
 mod proof;
+mod ready;
 #[cfg(test)]
 mod scene;
 mod scope;

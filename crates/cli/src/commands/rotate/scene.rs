@@ -118,6 +118,7 @@ pub fn half_way() -> Picture {
             root: Root::KubernetesCa,
             old: vec![generation("CN=kubernetes", 'a')],
             new: Some(generation("CN=kubernetes@20261122T114500Z", 'b')),
+            request: None,
             successor_keys: vec!["cp1".to_owned(), "cp2".to_owned()],
             signing_keys: vec!["cp1".to_owned(), "cp2".to_owned()],
             leftovers: Vec::new(),

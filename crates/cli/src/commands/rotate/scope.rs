@@ -9,11 +9,12 @@ use crate::commands::rescue::hosts::this_one;
 use crate::context::{Context, host_error};
 use crate::error::CliError;
 use kubepki_adapters::host::LocalHost;
-use kubepki_core::rotation::plan::{GivenAuthority, RestartWorkloads};
+use kubepki_core::rotation::plan::{GivenAuthority, GivenKey, RestartWorkloads};
 use kubepki_core::rotation::{Picture, Root, RootPicture, RotationRequest};
 use kubepki_engine::ports::{FILE_LIMIT, HostRead};
+use kubepki_engine::transit::public_sha256;
 use kubepki_sealed::danger;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Every host of the cluster: a rotation leaves none out.
 pub fn hosts(context: &Context) -> Result<SelectedHosts, CliError> {
@@ -90,6 +91,7 @@ pub fn request(
         end: wish.validity,
         subject: wish.subject.clone(),
         given: given(wish, picture, roots)?,
+        by_request: by_request(wish, roots)?,
         restart_workloads: match wish.restart_workloads {
             RestartChoice::Auto => RestartWorkloads::Auto,
             RestartChoice::List => RestartWorkloads::List,
@@ -114,7 +116,7 @@ fn given(
     picture: &Picture,
     roots: &[Root],
 ) -> Result<Option<GivenAuthority>, CliError> {
-    let (Some(certificate), Some(key)) = (&wish.new_ca, &wish.new_ca_key) else {
+    let Some(certificate) = &wish.new_ca else {
         return Ok(None);
     };
     let [root] = roots else {
@@ -132,26 +134,81 @@ fn given(
         .read(&path, FILE_LIMIT)
         .map_err(|error| host_error(&error))?;
     let certificate_pem = String::from_utf8_lossy(danger::open(&read)).into_owned();
-    let (key_host, key_path) = key_place(key, picture.root(*root))?;
-    Ok(Some(GivenAuthority {
+    let key = match &wish.new_ca_key {
+        Some(text) => key_place(text)?,
+        None => key_asked_for(picture.root(*root))?,
+    };
+    let given = GivenAuthority {
         root: *root,
         certificate_pem,
-        key_host,
-        key_path,
-    }))
+        key,
+    };
+    if let GivenKey::WithOperator { path } = &given.key {
+        is_key_of(&given, path)?;
+    }
+    Ok(Some(given))
 }
 
-/// `HOST:PATH`; without a host, the first that signs with the old one.
-fn key_place(text: &str, root: Option<&RootPicture>) -> Result<(String, PathBuf), CliError> {
-    if let Some((host, path)) = text.split_once(':') {
-        return Ok((host.to_owned(), PathBuf::from(path)));
+/// Whether only a request is to be made.
+fn by_request(wish: &RotationWish, roots: &[Root]) -> Result<bool, CliError> {
+    if wish.new_ca_csr.is_none() {
+        return Ok(false);
     }
-    match root.and_then(|root| root.signing_keys.first()) {
-        Some(host) => Ok((host.clone(), PathBuf::from(text))),
-        None => Err(CliError::usage(
-            "no host holds the old CA's key: say on which one the new key lies, as HOST:PATH",
+    match roots {
+        [root] if root.authority().is_some() => Ok(true),
+        _ => Err(
+            CliError::usage("--new-ca-csr asks for the certificate of one CA")
+                .detail("typed", listed(roots)),
+        ),
+    }
+}
+
+/// Told here, before anything is asked of a host.
+fn is_key_of(given: &GivenAuthority, path: &Path) -> Result<(), CliError> {
+    let contents = LocalHost::live()
+        .read(path, FILE_LIMIT)
+        .map_err(|error| host_error(&error))?;
+    let found = public_sha256(&contents)
+        .map_err(|error| CliError::new(error.code(), format!("{}: {error}", path.display())))?;
+    let expected = given.public_key_sha256();
+    // A file without a certificate is refused by the planner, with its reason.
+    match expected.is_empty() || found == expected {
+        true => Ok(()),
+        false => Err(CliError::new(
+            "key-mismatch",
+            format!(
+                "{} is the private key of sha256:{found}, expected that of the given certificate, sha256:{expected}",
+                path.display()
+            ),
         )),
     }
+}
+
+/// `HOST:PATH`, or a path of this machine.
+fn key_place(text: &str) -> Result<GivenKey, CliError> {
+    Ok(match text.split_once(':') {
+        Some((host, path)) if !host.contains('/') => GivenKey::OnHost {
+            host: host.to_owned(),
+            path: PathBuf::from(path),
+        },
+        _ => GivenKey::WithOperator {
+            path: std::path::absolute(text)?,
+        },
+    })
+}
+
+/// The key of the request that waits.
+fn key_asked_for(root: Option<&RootPicture>) -> Result<GivenKey, CliError> {
+    if let Some(request) = root.and_then(|root| root.request.as_ref()) {
+        return Ok(GivenKey::OnHost {
+            host: request.host.clone(),
+            path: request.key_path.clone(),
+        });
+    }
+    Err(CliError::usage(
+        "no request waits for this certificate: say where its key lies with --new-ca-key",
+    )
+    .hint("HOST:PATH for a control plane's file, PATH for one of this machine"))
 }
 
 #[cfg(test)]
@@ -191,14 +248,24 @@ mod tests {
     }
 
     #[test]
-    fn a_key_lies_on_a_host() {
-        let picture = half_way();
-        let root = picture.root(Root::KubernetesCa);
+    fn a_key_lies_on_a_host_or_here() {
         assert_eq!(
-            key_place("cp2:/root/ca.key", root).unwrap(),
-            ("cp2".to_owned(), PathBuf::from("/root/ca.key"))
+            key_place("cp2:/root/ca.key").unwrap(),
+            GivenKey::OnHost {
+                host: "cp2".to_owned(),
+                path: PathBuf::from("/root/ca.key")
+            }
         );
-        assert_eq!(key_place("/root/ca.key", root).unwrap().0, "cp1");
-        assert!(key_place("/root/ca.key", None).is_err());
+        for path in ["/root/ca.key", "/root/with:colon.key"] {
+            assert_eq!(
+                key_place(path).unwrap(),
+                GivenKey::WithOperator {
+                    path: PathBuf::from(path)
+                }
+            );
+        }
+        let picture = half_way();
+        let error = key_asked_for(picture.root(Root::KubernetesCa)).unwrap_err();
+        assert_eq!(error.code(), "usage");
     }
 }

@@ -72,6 +72,14 @@ pub fn headline(writer: &mut dyn Write, root: &RootPicture) -> Result<(), CliErr
     if let Some(new) = &root.new {
         writeln!(writer, "  new  {}", generation(new))?;
     }
+    if let Some(request) = &root.request {
+        writeln!(
+            writer,
+            "  asks {NAME}{}{NAME:#} {DIM}for a key on {}: waits for its certificate{DIM:#}",
+            printable(&request.subject),
+            request.host
+        )?;
+    }
     if !root.leftovers.is_empty() {
         writeln!(
             writer,

@@ -99,6 +99,9 @@ fn single(action: &Action) -> Option<String> {
         Action::WriteTrust { .. } | Action::Issue { .. } => return None,
         Action::SnapshotEtcd => "saves etcd and checks the snapshot".to_owned(),
         Action::MakeSuccessor { root } => format!("makes the new {root}"),
+        Action::RequestSuccessor { root } => format!(
+            "makes a key for the new {root} and the request by which somebody else certifies it"
+        ),
         Action::ReceiveSuccessor { root, from } => {
             format!("is given the new {root} by {from}, sealed")
         }

@@ -3,12 +3,16 @@
 use super::draft::Draft;
 use super::error::LowerError;
 use super::scene::Scene;
-use crate::layouts::{Reload, reload};
-use crate::model::ComponentKind;
+use crate::layouts::{KUBEADM, Reload, reload};
+use crate::model::{ComponentKind, Holder};
 use crate::plan::EndRule;
 use crate::plan::document::{Issuance, KeyChoice, Signer};
+use crate::plan::file_edit::FileEdit;
 use crate::plan::renew::{destination, key_type_like, origin};
+use crate::rotation::plan::sent_along;
 use crate::rotation::root::Root;
+use kubepki_x509::{Certificate, pem};
+use std::path::Path;
 
 /// Flags by which a component presents what anybody can ask it for.
 const SERVED: [(ComponentKind, &str); 3] = [
@@ -57,6 +61,23 @@ pub(super) fn issue(
     draft
         .reads
         .extend(entry.holder.key_path().map(ToOwned::to_owned));
+    let served = entry
+        .used_by
+        .iter()
+        .any(|used| SERVED.contains(&(used.component, used.flag.as_str())));
+    if let (true, Holder::Files { certificate, .. }) = (served, &issuance.destination) {
+        let had_one = entry.chain.len() > 1;
+        let chain = match had_one || !is_kubeadms(certificate) {
+            true => behind(scene, root),
+            false => Vec::new(),
+        };
+        if !chain.is_empty() || had_one {
+            draft.edit(FileEdit::Chain {
+                path: certificate.clone(),
+                pem: chain.iter().map(Certificate::to_pem).collect(),
+            });
+        }
+    }
     draft.issuances.push(issuance);
     for used in &entry.used_by {
         let is_halted = scene
@@ -77,6 +98,31 @@ pub(super) fn issue(
         }
     }
     Ok(())
+}
+
+/// Whether a file is called as one of kubeadm's, whose `certs check-expiration` and `certs renew` want
+/// exactly one certificate in it (`wanted exactly one certificate, got 2`, measured with 1.20).
+fn is_kubeadms(certificate: &Path) -> bool {
+    KUBEADM
+        .certificates
+        .iter()
+        .any(|row| certificate.ends_with(format!("{}.crt", row.file_base)))
+}
+
+/// What a server sends along behind its certificate: the intermediates above it, for clients elsewhere
+/// that trust only the root. Nothing where the old generation is above them: everybody trusts the
+/// successor itself, and what is presented is to lead to that alone.
+fn behind(scene: &Scene<'_>, root: Root) -> Vec<Certificate> {
+    let chain = sent_along(&scene.successor_chain(root));
+    let leads_back = |certificate: &Certificate| {
+        let old = scene.picture.root(root).into_iter().flat_map(|it| &it.old);
+        let mut old = old.flat_map(|it| pem::certificates(it.pem.as_bytes()).unwrap_or_default());
+        old.any(|old| certificate.verify_issued_by(&old).is_ok())
+    };
+    match chain.iter().any(leads_back) {
+        true => Vec::new(),
+        false => chain,
+    }
 }
 
 fn signer(scene: &Scene<'_>, host: &str, root: Root) -> Result<Signer, LowerError> {

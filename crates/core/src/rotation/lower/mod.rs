@@ -262,6 +262,7 @@ fn plan(
     for action in &turn.actions {
         match action {
             Action::MakeSuccessor { root } => successors::make(scene, &mut draft, *root)?,
+            Action::RequestSuccessor { root } => successors::ask_for(scene, &mut draft, *root)?,
             Action::ReceiveSuccessor { root, from } => {
                 successors::receive(scene, &mut draft, *root, from)?;
             }

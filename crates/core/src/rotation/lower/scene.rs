@@ -8,7 +8,7 @@ use crate::model::{
     ServiceAccountKeyContents,
 };
 use crate::plan::HostView;
-use crate::rotation::generations::{own_files, public_keys};
+use crate::rotation::generations::{own_files, public_keys, successor_of};
 use crate::rotation::picture::{Generation, Picture, RootPicture};
 use crate::rotation::plan::RotationRequest;
 use crate::rotation::root::Root;
@@ -249,6 +249,24 @@ impl<'a> Scene<'a> {
             Holds::Neither { .. } | Holds::Unknown { .. } => Vec::new(),
         };
         Ok(all.iter().map(|it| it.pem.as_str()).collect())
+    }
+
+    /// The successor's certificate and what stands behind it where it lies beside the old one: the
+    /// authorities above an intermediate. Empty when it lies nowhere (any more).
+    pub(super) fn successor_chain(&self, root: Root) -> Vec<Certificate> {
+        let names = self.names(root);
+        let found = self.hosts.iter().find_map(|view| {
+            let own = own_files(view.inventory, &names);
+            own.into_iter().find_map(|own| {
+                let next = successor_of(view.inventory, own)?;
+                let signs = next.issuing().filter(|it| self.is_new(root, it))?;
+                let mut chain = next.certificates.clone();
+                let at = chain.iter().position(|it| it == signs)?;
+                chain.drain(..at);
+                Some(chain)
+            })
+        });
+        found.unwrap_or_default()
     }
 
     /// Hosts that can sign with the new generation, those with an API server first, and by which files.

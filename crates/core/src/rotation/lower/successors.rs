@@ -6,10 +6,11 @@ use super::scene::{Pair, Scene};
 use crate::connections::Place;
 use crate::model::{Holder, Inventory, ServiceAccountKey, ServiceAccountKeyContents};
 use crate::plan::document::{Issuance, KeyChoice, Origin, Signer};
-use crate::plan::file_edit::FileEdit;
+use crate::plan::file_edit::{FileEdit, OPERATOR};
 use crate::plan::renew::key_type_like;
 use crate::rotation::generations::public_keys;
-use crate::rotation::picture::Holds;
+use crate::rotation::picture::{Generation, Holds};
+use crate::rotation::plan::{GivenAuthority, GivenKey};
 use crate::rotation::root::Root;
 use crate::rotation::successor::{self, previous, signer, successor};
 use kubepki_x509::{Certificate, pem};
@@ -20,23 +21,8 @@ pub(super) fn make(scene: &Scene<'_>, draft: &mut Draft<'_>, root: Root) -> Resu
     if root == Root::ServiceAccountKey {
         return make_key(scene, draft);
     }
-    let given = scene.request.given.as_ref().filter(|it| it.root == root);
-    if let Some(given) = given {
-        let own = scene.own(draft.host, root)?;
-        let own = own.first().ok_or(no_key(root))?;
-        let key = own.key_path.as_deref().ok_or(no_key(root))?;
-        let (certificate, next_key) = (successor(&own.certificate_path), successor(key));
-        let like = Some(own.certificate_path.clone());
-        draft.bundle(certificate, given.certificate_pem.clone(), like);
-        if given.key_path != next_key {
-            draft.edit(bring_or_copy(
-                draft.host,
-                (&given.key_host, &given.key_path),
-                next_key,
-                None,
-            ));
-        }
-        return Ok(());
+    if let Some(given) = scene.request.given_for(root) {
+        return take_given(scene, draft, root, given);
     }
     let pairs = scene.pairs(draft.host, root)?;
     let (first, others) = pairs.split_first().ok_or(no_key(root))?;
@@ -72,6 +58,8 @@ pub(super) fn receive(
         return receive_key(scene, draft, from);
     }
     let new = scene.root(root)?.new.as_ref();
+    let given = scene.request.given_for(root).filter(|_| new.is_none());
+    let whole = new.map(|new| whole(scene, root, new));
     let source = match new {
         // The maker may hold it in its own place already.
         Some(_) => scene.new_pair(from, scene.root(root)?)?,
@@ -83,10 +71,11 @@ pub(super) fn receive(
         source.unwrap_or_else(|| (successor(made.certificate), successor(made.key)));
     for pair in scene.pairs(draft.host, root)? {
         let certificate = successor(pair.certificate);
-        match new {
-            Some(new) => {
+        let known = given.map(|given| given.certificate_pem.clone());
+        match known.or_else(|| whole.clone()) {
+            Some(pem) => {
                 let like = Some(pair.certificate.to_owned());
-                draft.bundle(certificate, new.pem.clone(), like);
+                draft.bundle(certificate, pem, like);
             }
             None => {
                 let mut issuance = issuance(scene, root, made)?;
@@ -108,6 +97,7 @@ pub(super) fn receive(
             let parsed = pem::certificates(new.pem.as_bytes()).ok()?;
             Some(hex::encode(parsed.first()?.public_key().sha256()))
         });
+        let sha256 = sha256.or_else(|| given.map(GivenAuthority::public_key_sha256));
         draft.edit(FileEdit::BringKey {
             path: successor(pair.key),
             host: from.to_owned(),
@@ -199,6 +189,7 @@ pub(super) fn remove(
                 successor(certificate),
                 signer(certificate),
                 previous(certificate),
+                successor::request(certificate),
             ]);
             if let Some(key) = &own.key_path {
                 beside.extend([successor(key), previous(key)]);
@@ -342,22 +333,77 @@ fn public_half(draft: &Draft<'_>, private: &Path) -> PathBuf {
     }
 }
 
-fn bring_or_copy(
-    host: &str,
-    (from_host, from): (&str, &Path),
-    to: PathBuf,
-    public_key_sha256: Option<String>,
-) -> FileEdit {
-    match from_host == host {
-        true => FileEdit::CopyKey {
-            from: from.to_owned(),
-            to,
-        },
-        false => FileEdit::BringKey {
-            path: to,
-            host: from_host.to_owned(),
-            from: from.to_owned(),
+/// What somebody else made: its certificate with the chain that came along, and its key from wherever it
+/// lies. A request that it answers is no longer needed.
+fn take_given(
+    scene: &Scene<'_>,
+    draft: &mut Draft<'_>,
+    root: Root,
+    given: &GivenAuthority,
+) -> Result<(), LowerError> {
+    let pairs = scene.pairs(draft.host, root)?;
+    let (first, others) = pairs.split_first().ok_or(no_key(root))?;
+    let to = successor(first.key);
+    let public_key_sha256 = given.public_key_sha256();
+    draft.edit(match &given.key {
+        GivenKey::OnHost { path, .. } => FileEdit::AdoptKey {
+            from: path.clone(),
+            to: to.clone(),
             public_key_sha256,
         },
+        GivenKey::WithOperator { path } => FileEdit::BringKey {
+            path: to.clone(),
+            host: OPERATOR.to_owned(),
+            from: path.clone(),
+            public_key_sha256: Some(public_key_sha256),
+        },
+    });
+    for pair in &pairs {
+        let like = Some(pair.certificate.to_owned());
+        draft.bundle(
+            successor(pair.certificate),
+            given.certificate_pem.clone(),
+            like,
+        );
+        let request = successor::request(pair.certificate);
+        if lies_on(draft.inventory, &request) {
+            draft.edit(FileEdit::Remove { path: request });
+        }
+    }
+    for other in others {
+        draft.edit(FileEdit::CopyKey {
+            from: to.clone(),
+            to: successor(other.key),
+        });
+    }
+    Ok(())
+}
+
+/// A key and a request for it lie beside the old one: somebody else makes the successor of them.
+pub(super) fn ask_for(
+    scene: &Scene<'_>,
+    draft: &mut Draft<'_>,
+    root: Root,
+) -> Result<(), LowerError> {
+    let pairs = scene.pairs(draft.host, root)?;
+    let first = pairs.first().ok_or(no_key(root))?;
+    let old = first.authority.issuing().ok_or(no_key(root))?;
+    draft.edit(FileEdit::MakeRequest {
+        key: successor(first.key),
+        request: successor::request(first.certificate),
+        key_type: key_type(scene, first),
+        like_pem: old.to_pem(),
+        common_name: common_name(scene, root, old),
+    });
+    draft.reads.push(first.certificate.to_owned());
+    Ok(())
+}
+
+/// The successor's certificate with the chain that came along with it, as a host has it.
+fn whole(scene: &Scene<'_>, root: Root, new: &Generation) -> String {
+    let found = scene.successor_chain(root);
+    match found.is_empty() {
+        true => new.pem.clone(),
+        false => found.iter().map(Certificate::to_pem).collect(),
     }
 }

@@ -15,12 +15,12 @@ mod strangers;
 mod workloads;
 
 use super::generations::{Authorities, Keys, own_files, successor_of};
-use super::picture::{Leaders, Picture, RootPicture};
+use super::picture::{Leaders, PendingRequest, Picture, RootPicture};
 use super::plan::place_positions;
 use super::root::Root;
 use super::{Position, successor};
 use crate::diagnose::Evidence;
-use crate::model::{Gap, Inventory};
+use crate::model::{Authority, Gap, Inventory, SuccessorRequest};
 use book::Book;
 use jiff::Timestamp;
 pub use workloads::{add_workloads, fresh_trust};
@@ -91,16 +91,18 @@ fn of_authority(
     };
     let has_leftovers = |inventory: &Inventory| {
         let own = own_files(inventory, &authorities.names);
-        own.iter().any(|own| {
-            let path = &own.certificate_path;
-            let beside = [
-                successor::successor(path),
-                successor::signer(path),
-                successor::previous(path),
-            ];
-            let mut others = inventory.authorities.iter();
-            others.any(|other| beside.contains(&other.certificate_path))
-        })
+        let waits = request_of(inventory, &own).is_some();
+        waits
+            || own.iter().any(|own| {
+                let path = &own.certificate_path;
+                let beside = [
+                    successor::successor(path),
+                    successor::signer(path),
+                    successor::previous(path),
+                ];
+                let mut others = inventory.authorities.iter();
+                others.any(|other| beside.contains(&other.certificate_path))
+            })
     };
     let (old, new) = authorities.generations();
     gaps.append(&mut book.gaps);
@@ -108,6 +110,10 @@ fn of_authority(
     RootPicture {
         root: authorities.root,
         old,
+        request: match new {
+            Some(_) => None,
+            None => pending(evidence, authorities),
+        },
         new,
         successor_keys: holders(&has_successor),
         signing_keys: holders(&has_key),
@@ -116,6 +122,29 @@ fn of_authority(
         places,
         position: Position::AtRest,
     }
+}
+
+/// The request that waits for its certificate, and the host that it waits on.
+fn pending(evidence: &Evidence<'_>, authorities: &Authorities) -> Option<PendingRequest> {
+    inventories(evidence).find_map(|inventory| {
+        let own = own_files(inventory, &authorities.names);
+        let found = request_of(inventory, &own)?;
+        Some(PendingRequest {
+            host: inventory.host.clone(),
+            key_path: found.key_path.clone(),
+            subject: found.subject.clone(),
+            public_key_sha256: found.public_key_sha256.clone(),
+            pem: found.pem.clone(),
+        })
+    })
+}
+
+fn request_of<'i>(inventory: &'i Inventory, own: &[&Authority]) -> Option<&'i SuccessorRequest> {
+    let mut requests = inventory.successor_requests.iter();
+    requests.find(|request| {
+        own.iter()
+            .any(|own| own.certificate_path == request.authority)
+    })
 }
 
 fn of_keys(evidence: &Evidence<'_>, keys: &Keys, gaps: &mut Vec<Gap>) -> RootPicture {
@@ -144,6 +173,7 @@ fn of_keys(evidence: &Evidence<'_>, keys: &Keys, gaps: &mut Vec<Gap>) -> RootPic
         root: Root::ServiceAccountKey,
         old,
         new,
+        request: None,
         successor_keys: hosts(true, true),
         signing_keys: hosts(false, true),
         leftovers,

@@ -131,7 +131,7 @@ impl After {
                 it.root.leftovers.retain(|holder| holder != host);
                 it.root.successor_keys.retain(|holder| holder != host);
             }),
-            Action::SnapshotEtcd | Action::Halt { .. } => {}
+            Action::SnapshotEtcd | Action::RequestSuccessor { .. } | Action::Halt { .. } => {}
         }
     }
 
@@ -200,6 +200,7 @@ impl RootPicture {
     fn get_successor(&mut self, host: &str) {
         if self.new.is_none() {
             self.new = Some(self.unborn());
+            self.request = None;
             self.expect_workloads();
         }
         for holders in [&mut self.successor_keys, &mut self.leftovers] {

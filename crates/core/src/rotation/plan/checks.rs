@@ -1,13 +1,14 @@
 //! What has to be so before a script is made: with evidence where it is not.
 
+use super::given;
 use super::prepare::maker;
 use super::refusal::Refusal;
+use super::request::GivenKey;
 use super::scene::Scene;
 use super::trust_both::unstarted;
 use crate::connections::Place;
 use crate::rotation::picture::{Holds, Keeper, Picture, PlaceState, Purpose, RootPicture};
 use crate::rotation::{Phase, RestartWorkloads, Root, RotationRequest};
-use kubepki_x509::pem;
 
 /// Everything but the order of the phases.
 pub(super) fn check(
@@ -75,12 +76,12 @@ fn asked(picture: &Picture, request: &RotationRequest) -> Result<(), Refusal> {
             roots: listed(request.roots.iter().copied()),
         });
     }
-    if picture.host(&given.key_host).is_none() {
-        return Err(Refusal::KeyHostUnknown {
-            host: given.key_host.clone(),
-        });
+    match &given.key {
+        GivenKey::OnHost { host, .. } if picture.host(host).is_none() => {
+            Err(Refusal::KeyHostUnknown { host: host.clone() })
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// No host is left out: whoever trusts the old one alone is lost with it. Workers know nothing of other
@@ -128,7 +129,7 @@ fn authority(
         let first = root.old.first();
         first.map_or_else(|| "unknown".to_owned(), |first| first.name.clone())
     };
-    given(picture, request, root)?;
+    given::check(picture, request, root)?;
     if let Some(new) = &root.new {
         if root.successor_keys.is_empty()
             && root
@@ -143,6 +144,8 @@ fn authority(
         }
         if let Some(subject) = &request.subject
             && root.is_authority()
+            // One that an earlier phase of the same script makes has no name yet.
+            && !new.fingerprint_sha256.is_empty()
             && !new.name.contains(subject.as_str())
         {
             return Err(Refusal::OtherRotation {
@@ -160,9 +163,16 @@ fn authority(
         }
     } else {
         if maker(request, root).is_none() {
-            return Err(Refusal::ExternalAuthority {
+            return Err(given::external(root));
+        }
+        if let Some(pending) = &root.request
+            && request.given_for(root.root).is_none()
+            && !request.by_request
+        {
+            return Err(Refusal::AwaitsCertificate {
                 root: root.root,
-                name: name(),
+                host: pending.host.clone(),
+                subject: pending.subject.clone(),
             });
         }
         validity(picture, request, root)?;
@@ -197,11 +207,7 @@ fn validity(
     request: &RotationRequest,
     root: &RootPicture,
 ) -> Result<(), Refusal> {
-    let is_given = request
-        .given
-        .as_ref()
-        .is_some_and(|given| given.root == root.root);
-    if is_given || !root.is_authority() {
+    if request.given_for(root.root).is_some() || !root.is_authority() {
         return Ok(());
     }
     let now = picture.observed_at;
@@ -209,54 +215,6 @@ fn validity(
     let not_after = request.end.resolve(now)?;
     if not_after <= now || not_after <= not_before {
         return Err(Refusal::EmptyValidity { not_after, now });
-    }
-    Ok(())
-}
-
-fn given(picture: &Picture, request: &RotationRequest, root: &RootPicture) -> Result<(), Refusal> {
-    let Some(given) = request.given.as_ref().filter(|it| it.root == root.root) else {
-        return Ok(());
-    };
-    let unusable = |reason: String| Refusal::GivenUnusable {
-        root: root.root,
-        reason,
-    };
-    let chain = pem::certificates(given.certificate_pem.as_bytes())
-        .map_err(|error| unusable(error.to_string()))?;
-    let Some(certificate) = chain.first() else {
-        return Err(unusable("there is no certificate in it".to_owned()));
-    };
-    let fingerprint = hex::encode(certificate.fingerprint_sha256());
-    if let Some(new) = &root.new
-        && new.fingerprint_sha256 != fingerprint
-    {
-        return Err(Refusal::OtherRotation {
-            root: root.root,
-            found: new.name.clone(),
-            expected: certificate.subject().to_string(),
-        });
-    }
-    if root.new.is_none()
-        && root
-            .old
-            .iter()
-            .any(|old| old.fingerprint_sha256 == fingerprint)
-    {
-        return Err(unusable("it is the one that is in use".to_owned()));
-    }
-    if !certificate.is_ca() {
-        return Err(unusable(format!(
-            "{} is no certification authority",
-            certificate.subject()
-        )));
-    }
-    let validity = certificate.validity();
-    let now = picture.observed_at;
-    if validity.not_before > now || validity.not_after <= now {
-        return Err(unusable(format!(
-            "it is valid from {} to {}, and now is {now}",
-            validity.not_before, validity.not_after
-        )));
     }
     Ok(())
 }

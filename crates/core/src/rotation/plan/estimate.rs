@@ -94,7 +94,9 @@ pub(super) fn without_etcd(turn: &Turn) -> u32 {
 fn of_turn(turn: &Turn) -> u32 {
     VISIT.saturating_add(sum(turn.actions.iter().map(|action| match action {
         Action::SnapshotEtcd => 5,
-        Action::MakeSuccessor { .. } | Action::ReceiveSuccessor { .. } => 1,
+        Action::MakeSuccessor { .. }
+        | Action::RequestSuccessor { .. }
+        | Action::ReceiveSuccessor { .. } => 1,
         Action::Restart { component, parks } => of_restart(*component, parks),
         Action::YieldEtcdLeadership | Action::Recreate { .. } => 1,
         Action::RestartWorkloads { .. } => 2,

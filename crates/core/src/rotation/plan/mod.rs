@@ -21,6 +21,7 @@
 mod after;
 mod checks;
 mod estimate;
+mod given;
 mod issue;
 mod marks;
 mod notices;
@@ -41,10 +42,11 @@ mod work;
 mod tests;
 
 pub use after::picture_after;
+pub(in crate::rotation) use given::sent_along;
 pub use offline::{HALTED, is_swap};
 pub use position::{place as place_positions, position};
 pub use refusal::Refusal;
-pub use request::{GivenAuthority, RestartWorkloads, RotationRequest};
+pub use request::{GivenAuthority, GivenKey, RestartWorkloads, RotationRequest};
 
 use super::phase::Phase;
 use super::picture::Picture;

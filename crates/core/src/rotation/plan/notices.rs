@@ -2,6 +2,7 @@
 
 use super::checks::spelled;
 use super::estimate;
+use super::given::signed_by;
 use super::scene::Scene;
 use super::trust_both::unstarted;
 use crate::connections::Place;
@@ -52,6 +53,23 @@ pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
             "old-tokens",
             Root::ServiceAccountKey.as_str(),
             "tokens that the old key signed are refused from the swap on, wherever copies of them are; in the cluster they are made anew".to_owned(),
+        ));
+    }
+    let given = scene.request.given.as_ref().filter(|_| makes);
+    if let Some((given, above)) = given.and_then(|given| Some((given, signed_by(given)?))) {
+        all.push(notice(
+            "intermediate-ca",
+            given.root.as_str(),
+            format!(
+                "it is an intermediate below {above}, and everybody trusts it alone: the root would let in whatever else it signs; Go's programs, kubelets and curl take it so, but what is made with OpenSSL and asks for a whole chain (Python before 3.13, Node.js, Ruby) refuses a kube-root-ca.crt without its root"
+            ),
+        ));
+    }
+    if actions().any(|action| matches!(action, Action::RequestSuccessor { .. })) {
+        all.push(notice(
+            "request-only",
+            "certification request",
+            "nothing else begins before its certificate has come: `kubepki rotate next --new-ca FILE`".to_owned(),
         ));
     }
     let bundles = |action: &Action| {

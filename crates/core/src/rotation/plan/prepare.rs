@@ -1,6 +1,7 @@
 //! Prepare: etcd is saved, the successor is made on one host, and lies on every host that holds the old
 //! key. Nobody uses it yet.
 
+use super::request::GivenKey;
 use super::rounds::Title;
 use super::scene::Scene;
 use crate::model::ComponentKind::Etcd;
@@ -20,7 +21,19 @@ pub(super) fn prepare(scene: &Scene<'_>) -> Vec<Round> {
             continue;
         };
         if root.new.is_none() {
-            add(&mut made, source, Action::MakeSuccessor { root: root.root });
+            if !scene.request.by_request {
+                add(&mut made, source, Action::MakeSuccessor { root: root.root });
+            } else {
+                // What waits for its certificate already is not asked for again.
+                if root.request.is_none() {
+                    add(
+                        &mut made,
+                        source,
+                        Action::RequestSuccessor { root: root.root },
+                    );
+                }
+                continue;
+            }
         }
         for host in without_successor(root, source) {
             let action = Action::ReceiveSuccessor {
@@ -31,7 +44,11 @@ pub(super) fn prepare(scene: &Scene<'_>) -> Vec<Round> {
         }
     }
     // Once something is made, the snapshot was taken: it comes before.
-    let member = snapshot_host(scene).filter(|_| !made.is_empty());
+    let is_made = made.iter().flat_map(|turn| &turn.actions);
+    let is_made = is_made
+        .into_iter()
+        .any(|it| matches!(it, Action::MakeSuccessor { .. }));
+    let member = snapshot_host(scene).filter(|_| is_made);
     let snapshot = member.and_then(|host| {
         rounds.on_one(
             host,
@@ -64,9 +81,12 @@ pub(super) fn prepare(scene: &Scene<'_>) -> Vec<Round> {
 
 /// Where the successor is made.
 pub(super) fn maker<'r>(request: &'r RotationRequest, root: &'r RootPicture) -> Option<&'r str> {
-    match &request.given {
-        Some(given) if given.root == root.root => Some(&given.key_host),
-        _ => root.signing_keys.first().map(String::as_str),
+    let waits = root.request.as_ref().map(|request| request.host.as_str());
+    match request.given_for(root.root).map(|given| &given.key) {
+        Some(GivenKey::OnHost { host, .. }) => Some(host),
+        Some(GivenKey::WithOperator { .. }) | None => {
+            waits.or(root.signing_keys.first().map(String::as_str))
+        }
     }
 }
 

@@ -60,6 +60,30 @@ pub enum Refusal {
         /// As given.
         host: String,
     },
+    /// The host that has the given CA's key does not sign with the old one, so it has no place for it.
+    #[error(
+        "the key of the given CA lies on {host}, which does not sign for {root}; those that do: {signers}"
+    )]
+    KeyHostSignsNot {
+        /// Which.
+        root: Root,
+        /// As given.
+        host: String,
+        /// Who signs.
+        signers: String,
+    },
+    /// A request was made and its certificate has not come yet.
+    #[error(
+        "{root} waits for the certificate of {subject}, whose key and request lie on {host}: somebody else has to sign it"
+    )]
+    AwaitsCertificate {
+        /// Which.
+        root: Root,
+        /// Where.
+        host: String,
+        /// The subject that was asked for.
+        subject: String,
+    },
     /// No host has the root's key, hence none could sign with a new one.
     #[error(
         "no host that was looked at holds the key of {root} ({name}): somebody else signs for it"
@@ -197,6 +221,8 @@ impl Refusal {
             Self::GivenForAnother { .. } => "given-for-another",
             Self::GivenUnusable { .. } => "given-unusable",
             Self::KeyHostUnknown { .. } => "key-host-unknown",
+            Self::KeyHostSignsNot { .. } => "key-host-signs-not",
+            Self::AwaitsCertificate { .. } => "awaits-certificate",
             Self::ExternalAuthority { .. } => "external-ca",
             Self::SuccessorKeyLost { .. } => "successor-key-lost",
             Self::OtherRotation { .. } => "other-rotation",
@@ -221,7 +247,13 @@ impl Refusal {
                 "name every host in a cluster document and rotate over ssh (`--cluster FILE` instead of `--local`; this host can be `local: true` in it); delete Nodes that are gone for good"
             }
             Self::ExternalAuthority { .. } => {
-                "give the new CA by `--new-ca FILE --new-ca-key FILE`, or look at the host that holds the key, too"
+                "a rotation exchanges the key where it signs, so it needs a host that holds it: look at that one, too; of a CA whose key is kept elsewhere, certificates are renewed by requests (`kubepki renew --csr-dir`)"
+            }
+            Self::KeyHostSignsNot { .. } => {
+                "name one of them as HOST:PATH, or a file of this machine as PATH: it is sealed for the host"
+            }
+            Self::AwaitsCertificate { .. } => {
+                "`kubepki rotate next --new-ca FILE` goes on with the signed certificate, `kubepki rotate start ROOT --new-ca-csr FILE` writes the request again, `kubepki rotate back` takes it back"
             }
             Self::SuccessorKeyLost { .. } => {
                 "`kubepki rotate back` takes back what was begun; then start again"

@@ -3,6 +3,7 @@
 use crate::plan::{EndRule, StartRule};
 use crate::rotation::Root;
 use jiff::SignedDuration;
+use kubepki_x509::pem;
 use std::path::PathBuf;
 
 /// What the user wants.
@@ -21,6 +22,9 @@ pub struct RotationRequest {
     pub subject: Option<String>,
     /// A new CA that somebody else made, instead of one that is made here. Of one root only.
     pub given: Option<GivenAuthority>,
+    /// The new CA's key is made here and its certificate asked of somebody else: a certification request
+    /// is all that is made.
+    pub by_request: bool,
     /// What becomes of workloads that read their trust only at their start.
     pub restart_workloads: RestartWorkloads,
     /// Copies of the old generation that the rotation cannot change and that the user sees to: places as
@@ -40,10 +44,34 @@ pub struct GivenAuthority {
     pub root: Root,
     /// Its certificate, and intermediates' up to where its chain ends, PEM.
     pub certificate_pem: String,
-    /// The host on which its key lies: its name in the cluster document.
-    pub key_host: String,
-    /// Where the key lies there.
-    pub key_path: PathBuf,
+    /// Where its key lies.
+    pub key: GivenKey,
+}
+
+/// Where the key of a given CA lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GivenKey {
+    /// On a host that signs with the old one.
+    OnHost {
+        /// Its name in the cluster document.
+        host: String,
+        /// Any path that root can read there.
+        path: PathBuf,
+    },
+    /// Where the operator's program runs: it is sealed there for the host that receives it.
+    WithOperator {
+        /// The path there.
+        path: PathBuf,
+    },
+}
+
+impl GivenAuthority {
+    /// SHA-256 of its public key, hexadecimal; empty where the certificate cannot be read.
+    pub fn public_key_sha256(&self) -> String {
+        let chain = pem::certificates(self.certificate_pem.as_bytes()).unwrap_or_default();
+        let first = chain.first();
+        first.map_or_else(String::new, |it| hex::encode(it.public_key().sha256()))
+    }
 }
 
 /// What becomes of workloads that read their trust only at their start.
@@ -71,11 +99,17 @@ impl RotationRequest {
             end: EndRule::For(TEN_YEARS),
             subject: None,
             given: None,
+            by_request: false,
             restart_workloads: RestartWorkloads::default(),
             acknowledged: Vec::new(),
             batch: 10,
             offline: false,
         }
+    }
+
+    /// The new CA that somebody else made for this root.
+    pub fn given_for(&self, root: Root) -> Option<&GivenAuthority> {
+        self.given.as_ref().filter(|given| given.root == root)
     }
 
     /// Whether the user sees to this copy.

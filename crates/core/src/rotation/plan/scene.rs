@@ -71,7 +71,7 @@ impl RootPicture {
             self.kept(purpose).any(|place| of(&place.holds))
         };
         match phase {
-            Phase::Prepare => self.new.is_some(),
+            Phase::Prepare => self.new.is_some() || self.request.is_some(),
             Phase::TrustBoth => any(Purpose::Trust, &|holds| {
                 *holds != Holds::Old && holds.is_told()
             }),

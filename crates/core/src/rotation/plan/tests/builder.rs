@@ -431,6 +431,7 @@ fn root(root: Root, name: &str) -> RootPicture {
                 .map(|_| "2036-01-01T00:00:00Z".parse().unwrap()),
         }],
         new: None,
+        request: None,
         successor_keys: Vec::new(),
         signing_keys: Vec::new(),
         leftovers: Vec::new(),

@@ -5,7 +5,8 @@ use crate::connections::Place;
 use crate::model::{Gap, ObjectReference};
 use crate::rotation::picture::{Holds, Keeper, Picture, PlaceState, Purpose, Stranger};
 use crate::rotation::plan::{
-    GivenAuthority, Refusal, RestartWorkloads, RotationRequest, picture_after, script_for, whole,
+    GivenAuthority, GivenKey, Refusal, RestartWorkloads, RotationRequest, picture_after,
+    script_for, whole,
 };
 use crate::rotation::{Phase, Root};
 
@@ -119,12 +120,12 @@ fn a_certificate_that_cannot_be_issued_is_a_copy_too() {
 }
 
 #[test]
-fn without_the_key_somebody_else_has_to_give_the_new_one() {
+fn without_the_key_nothing_is_begun() {
     let mut picture = Cluster::kubeadm(3, 0).picture();
     picture.roots[0].signing_keys.clear();
     let refusal = refused(&picture, &kubernetes(), Phase::Prepare);
     assert_eq!(refusal.code(), "external-ca");
-    assert!(refusal.hint().unwrap().contains("--new-ca"));
+    assert!(refusal.hint().unwrap().contains("--csr-dir"));
 }
 
 #[test]
@@ -169,8 +170,10 @@ fn what_is_given_has_to_be_a_certificate_for_a_root_that_is_rotated() {
     let mut given = GivenAuthority {
         root: Root::EtcdCa,
         certificate_pem: "nothing".to_owned(),
-        key_host: "cp1".to_owned(),
-        key_path: "/root/new.key".into(),
+        key: GivenKey::OnHost {
+            host: "cp1".to_owned(),
+            path: "/root/new.key".into(),
+        },
     };
     request.given = Some(given.clone());
     assert_eq!(
@@ -183,7 +186,10 @@ fn what_is_given_has_to_be_a_certificate_for_a_root_that_is_rotated() {
         refused(&picture, &request, Phase::Prepare).code(),
         "given-unusable"
     );
-    given.key_host = "elsewhere".to_owned();
+    given.key = GivenKey::OnHost {
+        host: "elsewhere".to_owned(),
+        path: "/root/new.key".into(),
+    };
     request.given = Some(given);
     assert_eq!(
         refused(&picture, &request, Phase::Prepare).code(),
