@@ -69,7 +69,7 @@ fn here(folder: &Path, script: &str) -> Result<()> {
     Ok(())
 }
 
-fn named<'p>(folder: &'p Path, file: &str) -> Result<String> {
+fn named(folder: &Path, file: &str) -> Result<String> {
     let path = folder.join(file);
     Ok(path.to_str().context("an odd temporary folder")?.to_owned())
 }

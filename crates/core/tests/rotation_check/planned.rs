@@ -190,7 +190,7 @@ fn an_intermediate_is_trusted_by_itself_and_everything_is_proved() {
         }
         assert_eq!(
             machine.bundles[&field.ca_file(root)],
-            [anchor.clone()],
+            std::slice::from_ref(&anchor),
             "{}",
             machine.name
         );

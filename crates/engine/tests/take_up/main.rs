@@ -8,6 +8,7 @@
     reason = "a test that cannot go on stops"
 )]
 
+mod acting;
 mod edited;
 mod halting;
 mod host;
