@@ -339,6 +339,10 @@ impl Drafting {
             }
         }
         touched.extend(run.written.iter().cloned());
+        // A restart changes the manifest of its pod.
+        let pods = STATIC_PODS.into_iter();
+        let pods = pods.filter(|kind| restarts(host.inventory, run, *kind));
+        touched.extend(pods.filter_map(|kind| manifest_of(host.inventory, kind)));
         let restoration = Restoration {
             archive,
             paths: run.written.clone(),
@@ -434,9 +438,14 @@ impl Drafting {
 fn restarts(inventory: &Inventory, run: &RotationRun, kind: ComponentKind) -> bool {
     let goes_with_etcd =
         kind == ComponentKind::KubeApiserver && run.components.contains(&ComponentKind::Etcd);
-    let component = inventory.component(kind);
-    let is_static_pod = component.is_some_and(|it| matches!(it.runs_as, RunsAs::StaticPod { .. }));
-    is_static_pod && (goes_with_etcd || run.components.contains(&kind))
+    manifest_of(inventory, kind).is_some() && (goes_with_etcd || run.components.contains(&kind))
+}
+
+fn manifest_of(inventory: &Inventory, kind: ComponentKind) -> Option<PathBuf> {
+    match &inventory.component(kind)?.runs_as {
+        RunsAs::StaticPod { manifest, .. } => Some(manifest.clone()),
+        _ => None,
+    }
 }
 
 /// Whatever took the run's files up takes the old ones up: restarted, since what was read once may not

@@ -363,3 +363,41 @@ fn a_swap_is_taken_back_with_everything_down() {
         }
     }
 }
+
+#[test]
+fn a_manifest_that_a_restart_changes_is_not_expected_to_stay() {
+    let manifest = PathBuf::from("/manifests/kube-controller-manager.yaml");
+    let mut inventory = inventory("cp1");
+    inventory.components.push(Component {
+        kind: ComponentKind::KubeControllerManager,
+        runs_as: RunsAs::StaticPod {
+            manifest: manifest.clone(),
+            container: "kube-controller-manager".to_owned(),
+        },
+        flags: Flags::default(),
+        mounts: PathMap::default(),
+        is_marked: false,
+        processes: Vec::new(),
+    });
+    inventory
+        .files
+        .insert(manifest.clone(), Some("bb".to_owned()));
+    let mut split = run("split", 4, Phase::TrustBoth, "trust");
+    split.written = vec![manifest.clone()];
+    split.components = vec![ComponentKind::KubeControllerManager];
+    let mut restarted = run("leaf", 6, Phase::IssueFromNew, "clients");
+    restarted.components = vec![ComponentKind::KubeControllerManager];
+    let runs = [split, restarted];
+    let host = HostRuns {
+        name: "cp1",
+        inventory: &inventory,
+        runs: &runs,
+    };
+    let plan = back(&[host], None, HowFar::Everything, at(100)).unwrap();
+    let steps = plan.stages.iter().flat_map(|stage| &stage.steps);
+    let expected = steps.flat_map(|step| match step {
+        Step::Carry { plan, .. } => plan.basis.clone(),
+        _ => Vec::new(),
+    });
+    assert!(expected.into_iter().all(|it| it.path != manifest));
+}
