@@ -154,7 +154,10 @@ fn the_validity_has_to_lead_somewhere() {
 
 #[test]
 fn another_rotations_successor_is_not_taken_for_ones_own() {
-    let picture = at(Phase::TrustBoth, &kubernetes());
+    let mut picture = at(Phase::TrustBoth, &kubernetes());
+    // One that has been seen; what is only planned has no fingerprint.
+    let made = picture.roots[0].new.as_mut().unwrap();
+    made.fingerprint_sha256 = "bb".to_owned();
     let mut request = kubernetes();
     request.subject = Some("a-name-that-nobody-has".to_owned());
     assert_eq!(
