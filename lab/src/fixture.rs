@@ -39,8 +39,6 @@ pub struct Lab {
     cluster: Cluster,
     /// The files to leave to the next test, if there is one.
     saved: Vec<Saved>,
-    /// Whether the next test gets those that are there instead.
-    goes_on: bool,
     _lock: Lock,
 }
 
@@ -99,7 +97,6 @@ impl Lab {
         Ok(Lab {
             cluster: Cluster::named(&cache, name)?,
             saved: Vec::new(),
-            goes_on: false,
             _lock: lock,
         })
     }
@@ -121,18 +118,14 @@ impl Lab {
     /// Puts the files back, and starts with them whatever runs.
     fn leave(&self) -> Result<()> {
         let hosts = self.cluster.hosts()?;
-        if self.goes_on {
-            together(&hosts, |host| host.shell(LEFTOVERS))?;
-        } else {
-            together(&hosts, Host::cut_power)?;
-            for saved in &self.saved {
-                saved.restore()?;
-            }
-            together(&hosts, |host| {
-                host.shell(LEFTOVERS)?;
-                host.power_on()
-            })?;
+        together(&hosts, Host::cut_power)?;
+        for saved in &self.saved {
+            saved.restore()?;
         }
+        together(&hosts, |host| {
+            host.shell(LEFTOVERS)?;
+            host.power_on()
+        })?;
         Ok(fs_err::write(self.left_by_a_test(), "")?)
     }
 
@@ -141,11 +134,6 @@ impl Lab {
             crate::say(&format!("{} said:\n{}", host.name(), host.last_words()?));
         }
         Ok(())
-    }
-
-    /// The next test gets it as it is: what is in etcd belongs to the files of now.
-    pub fn goes_on(&mut self) {
-        self.goes_on = true;
     }
 
     /// No other test gets this lab: what is done to it is not undone by putting its files back.

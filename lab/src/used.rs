@@ -35,13 +35,6 @@ impl UsedLab {
 }
 
 impl UsedLab {
-    /// The next test gets it as it is: what is in etcd belongs to the files of now.
-    pub fn goes_on(&mut self) {
-        if let Self::Made(lab) = self {
-            lab.goes_on();
-        }
-    }
-
     /// Whoever made it takes it down: what is done to it is not undone by putting its files back.
     pub fn is_spent(&mut self) {
         if let Self::Made(lab) = self {

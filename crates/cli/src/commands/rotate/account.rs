@@ -218,3 +218,85 @@ fn row(phase: &str, round: &str, parts: [f64; 3], estimate: u32) -> Vec<Cell> {
     cells.push(Cell::styled(estimate.to_string(), DIM));
     cells
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kubepki_fleet::campaign::{HostOutcome, HostState, RunDone, Stopped};
+    use kubepki_fleet::session::SessionError;
+
+    #[test]
+    fn what_came_of_it_fits_its_schema() {
+        let schema = include_str!("../../../../../docs/schema/rotation-result.json");
+        let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let run = RunDone {
+            stage: "trust-both-files".to_owned(),
+            run: Some("20261122T114500Z-0a1b2c3d".to_owned()),
+            backup: Some("/var/lib/kubepki/backups/20261122T114500Z-0a1b2c3d.tar".into()),
+            written: vec!["/etc/kubernetes/pki/ca.crt".into()],
+            components: vec!["kube-scheduler restarted".to_owned()],
+            left_alone: Vec::new(),
+            verified: Some(true),
+            failed: Vec::new(),
+        };
+        let failed = SessionError {
+            code: "world-changed".to_owned(),
+            message: "it is another one".to_owned(),
+            hint: Some("look again".to_owned()),
+            details: vec![("found".to_owned(), "sha256:00".to_owned())],
+        };
+        let phase = PhaseDone {
+            phase: Phase::TrustBoth,
+            plan: "0123".to_owned(),
+            proof: ProofLine::default(),
+            rounds: vec![RoundTime::default()],
+            outcome: CampaignOutcome {
+                hosts: vec![HostOutcome {
+                    host: "cp1".to_owned(),
+                    state: HostState::Failed,
+                    steps: 2,
+                    steps_done: 1,
+                    runs: vec![run],
+                    error: Some(failed),
+                }],
+                stopped: Some(Stopped {
+                    stage: "trust-both-controllers".to_owned(),
+                    code: "host-failed",
+                    reason: "cp1 failed".to_owned(),
+                }),
+            },
+        };
+        for downtime_seconds in [None, Some(20.2)] {
+            let shown = serde_json::to_value(RotationResult {
+                api_version: API_VERSION,
+                kind: "RotationResult",
+                roots: &[Root::KubernetesCa],
+                phases: std::slice::from_ref(&phase),
+                positions: vec![
+                    Standing {
+                        root: Root::KubernetesCa,
+                        position: Position::In {
+                            phase: Phase::TrustBoth,
+                            begun: true,
+                        },
+                    },
+                    Standing {
+                        root: Root::EtcdCa,
+                        position: Position::AtRest,
+                    },
+                ],
+                done: false,
+                paused: false,
+                downtime_seconds,
+                left: &["cp1: a copy".to_owned()],
+            })
+            .unwrap();
+            let errors: Vec<String> = validator
+                .iter_errors(&shown)
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
+            assert!(errors.is_empty(), "{errors:#?}");
+        }
+    }
+}

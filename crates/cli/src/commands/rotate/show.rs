@@ -124,11 +124,13 @@ fn what_next(
         words::seconds(estimate(script))
     )?;
     if let Some(refusal) = refused {
-        writeln!(
-            writer,
-            "  {WARN}refused{WARN:#} {}",
-            printable(&refusal.to_string())
-        )?;
+        let said = refusal.to_string();
+        let mut lines = said.lines().filter(|line| !line.trim().is_empty());
+        let first = lines.next().unwrap_or_default();
+        writeln!(writer, "  {WARN}refused{WARN:#} {}", printable(first))?;
+        for line in lines {
+            writeln!(writer, "    {}", printable(line.trim_start()))?;
+        }
     }
     for (index, round) in script.rounds.iter().enumerate() {
         writeln!(
@@ -241,4 +243,87 @@ pub fn estimate(script: &Script) -> u32 {
 /// What a look assumes of wishes that were not typed.
 fn nothing_wished() -> RotationWish {
     RotationWish::default_for(Vec::<RootChoice>::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::rotate::scene::half_way;
+    use kubepki_core::rotation::RotationRequest;
+
+    #[test]
+    fn what_is_shown_fits_its_schema() {
+        let schema = include_str!("../../../../../docs/schema/rotation.json");
+        let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let mut picture = half_way();
+        for host in &mut picture.hosts {
+            host.static_pods = host.components.clone();
+            host.marked = host.components.clone();
+        }
+        for new in picture
+            .roots
+            .iter_mut()
+            .filter_map(|root| root.new.as_mut())
+        {
+            new.not_after = None;
+        }
+        let mut request = RotationRequest::new([Root::KubernetesCa]);
+        request.acknowledged = vec!["*".to_owned()];
+        let script = whole(&picture, &request).unwrap();
+        let proof = ProofLine {
+            holds: true,
+            states: 34,
+            connections: 105,
+            broken_before: vec!["cp1->w1: expired".to_owned()],
+            left_behind: vec!["w1 /etc/ca.crt: old".to_owned()],
+            ..ProofLine::default()
+        };
+        assert!(!script.rounds.is_empty());
+        for (proof, refused) in [(None, Some("refused".to_owned())), (Some(&proof), None)] {
+            let shown = serde_json::to_value(Rotation {
+                api_version: API_VERSION,
+                kind: "Rotation",
+                observed_at: picture.observed_at,
+                asked: Some("cp1"),
+                roots: picture.roots.iter().collect(),
+                hosts: &picture.hosts,
+                leaders: &picture.leaders,
+                gaps: &picture.gaps,
+                next: Some(Phase::TrustBoth),
+                rounds: &script.rounds,
+                estimate_seconds: estimate(&script),
+                proof,
+                notices: &script.notices,
+                refused,
+            })
+            .unwrap();
+            let errors: Vec<String> = validator
+                .iter_errors(&shown)
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
+            assert!(errors.is_empty(), "{errors:#?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_line_by_line() {
+        let refusal = CliError::new("gaps-left", "it cannot begin")
+            .detail("found", "w1 is silent")
+            .hint("make it visible");
+        let mut written = Vec::new();
+        what_next(
+            &mut written,
+            Phase::RetireOld,
+            &Script::default(),
+            Some(&refusal),
+        )
+        .unwrap();
+        let text = anstream::adapter::strip_str(std::str::from_utf8(&written).unwrap()).to_string();
+        assert!(
+            text.contains("  refused it cannot begin\n    found  w1 is silent\n"),
+            "{text}"
+        );
+        assert!(text.contains("\n    hint: make it visible\n"), "{text}");
+    }
 }
