@@ -1,6 +1,7 @@
 //! What has to be so before a script is made: with evidence where it is not.
 
 use super::given;
+use super::places::SIGNING_FLAG;
 use super::prepare::maker;
 use super::refusal::Refusal;
 use super::request::GivenKey;
@@ -175,6 +176,7 @@ fn authority(
                 subject: pending.subject.clone(),
             });
         }
+        signers(root)?;
         validity(picture, request, root)?;
     }
     let expired = root.old.first().and_then(|old| old.not_after);
@@ -200,6 +202,29 @@ fn authority(
         });
     }
     Ok(())
+}
+
+/// Who is told to sign and cannot would be left with the old certificate, and every certificate that it
+/// signs once it has the key would be refused.
+fn signers(root: &RootPicture) -> Result<(), Refusal> {
+    let mut hosts: Vec<String> = Vec::new();
+    for place in root.kept(Purpose::Sign) {
+        let mut readers = place.readers.iter();
+        if let Some(host) = place.place.host()
+            && readers.any(|reader| reader.flag == SIGNING_FLAG)
+            && !root.signing_keys.iter().any(|holder| holder == host)
+            && !hosts.iter().any(|known| known == host)
+        {
+            hosts.push(host.to_owned());
+        }
+    }
+    if hosts.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::SignerWithoutKey {
+        root: root.root,
+        hosts,
+    })
 }
 
 fn validity(

@@ -94,6 +94,16 @@ pub enum Refusal {
         /// Its subject.
         name: String,
     },
+    /// A kube-controller-manager is told to sign, and has nothing to sign with.
+    #[error(
+        "kube-controller-manager is to sign with {root} on {}, where its key does not lie", .hosts.join(", ")
+    )]
+    SignerWithoutKey {
+        /// Which.
+        root: Root,
+        /// Where.
+        hosts: Vec<String>,
+    },
     /// The successor's certificate is there and its key is nowhere.
     #[error(
         "the successor of {root} ({name}) is there, but no host that was looked at holds its key"
@@ -224,6 +234,7 @@ impl Refusal {
             Self::KeyHostSignsNot { .. } => "key-host-signs-not",
             Self::AwaitsCertificate { .. } => "awaits-certificate",
             Self::ExternalAuthority { .. } => "external-ca",
+            Self::SignerWithoutKey { .. } => "signer-without-key",
             Self::SuccessorKeyLost { .. } => "successor-key-lost",
             Self::OtherRotation { .. } => "other-rotation",
             Self::AuthorityExpired { .. } => "ca-expired",
@@ -254,6 +265,9 @@ impl Refusal {
             }
             Self::AwaitsCertificate { .. } => {
                 "`kubepki rotate next --new-ca FILE` goes on with the signed certificate, `kubepki rotate start ROOT --new-ca-csr FILE` writes the request again, `kubepki rotate back` takes it back"
+            }
+            Self::SignerWithoutKey { .. } => {
+                "copy the key there from a control plane that has it (after a rescue with a new CA only one has), or take --cluster-signing-cert-file and --cluster-signing-key-file away there; then start again"
             }
             Self::SuccessorKeyLost { .. } => {
                 "`kubepki rotate back` takes back what was begun; then start again"

@@ -373,3 +373,13 @@ fn a_worker_that_is_left_out_stops_what_it_would_not_survive() {
         assert_eq!(whole(&other, &request).unwrap_err().code(), "hosts-missing");
     }
 }
+
+#[test]
+fn who_is_to_sign_has_the_key() {
+    let mut picture = Cluster::kubeadm(3, 1).picture();
+    assert!(whole(&picture, &kubernetes()).is_ok());
+    picture.roots[0].signing_keys = vec!["cp1".to_owned()];
+    let refusal = refused(&picture, &kubernetes(), Phase::Prepare);
+    assert_eq!(refusal.code(), "signer-without-key");
+    assert!(refusal.to_string().contains("cp2, cp3"), "{refusal}");
+}
