@@ -75,6 +75,10 @@ impl Leg<'_, '_> {
         println!("##### {root}, back from {:?}", self.way.back_from);
         match self.way.back_from {
             None => {
+                let until_settled = ["run", root, "--acknowledge", "all", "--until", "retire-old"];
+                self.typed_until_it_ends(&until_settled, &|| Ok(false))?;
+                // The old tokens of pods that nobody would make again are kept until their owner does.
+                self.field.cluster.restart_pods()?;
                 self.typed_until_it_ends(&["run", root, "--acknowledge", "all"], &|| {
                     Ok(!self.field.is_under_way()?
                         && Roots::of(self.field)?.are_others_than(&before, root))

@@ -37,7 +37,7 @@ Examples:
   kubepki rotate status
   kubepki rotate next
   kubepki rotate back --to start
-  kubepki rotate plan kubernetes-ca --offline"
+  kubepki rotate run kubernetes-ca --offline"
 )]
 pub struct RotateArgs {
     /// What is done.

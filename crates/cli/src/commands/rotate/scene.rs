@@ -157,3 +157,15 @@ pub fn many_workers() -> Picture {
     }
     picture
 }
+
+/// What `-o json` shows has to be what its schema promises.
+pub fn fits(schema: &str, shown: &impl serde::Serialize) {
+    let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let shown = serde_json::to_value(shown).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(&shown)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
