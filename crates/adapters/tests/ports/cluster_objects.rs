@@ -142,17 +142,6 @@ pub fn objects(plane: &ControlPlane) -> String {
             ("client.key", &etcd_client.key),
         ],
     );
-    all += &secret(
-        "kube-system",
-        "kubeadm-certs",
-        "Opaque",
-        &[("ca.crt", &file("password"))],
-    )
-    .replace(
-        "name: kubeadm-certs,",
-        "name: kubeadm-certs, ownerReferences: [{apiVersion: v1, \
-            kind: Secret, name: bootstrap-token-abcdef, uid: x, controller: true}],",
-    );
     all += "---\napiVersion: v1\nkind: Secret\ntype: bootstrap.kubernetes.io/token\n\
         metadata: {name: bootstrap-token-abcdef, namespace: kube-system}\nstringData: {\
         token-id: abcdef, token-secret: '0123456789abcdef', expiration: '2098-01-01T00:00:00Z', \
@@ -165,6 +154,25 @@ pub fn objects(plane: &ControlPlane) -> String {
         1,
     );
     all
+}
+
+/// What `kubeadm init --upload-certs` leaves: owned by the bootstrap token of this uid. Under the uid of
+/// nobody kube-controller-manager would collect it as garbage within seconds.
+pub fn uploaded_certificates(plane: &ControlPlane, token_uid: &str) -> String {
+    let password = plane.folder().join("password");
+    secret(
+        "kube-system",
+        "kubeadm-certs",
+        "Opaque",
+        &[("ca.crt", &password)],
+    )
+    .replace(
+        "name: kubeadm-certs,",
+        &format!(
+            "name: kubeadm-certs, ownerReferences: [{{apiVersion: v1, kind: Secret, \
+             name: bootstrap-token-abcdef, uid: {token_uid}, controller: true}}],"
+        ),
+    )
 }
 
 fn cluster_wide(plane: &ControlPlane) -> String {

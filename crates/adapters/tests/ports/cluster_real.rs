@@ -16,7 +16,7 @@ use kubepki_engine::ports::{ClusterErrorKind, ClusterRead, PageRequest, Progress
 use kubepki_x509::{Certificate, pem};
 
 use crate::certificates::{CLIENT, wish};
-use crate::cluster_objects::objects;
+use crate::cluster_objects::{objects, uploaded_certificates};
 use crate::cluster_servers::ControlPlane;
 
 struct Silent;
@@ -72,6 +72,9 @@ fn everything_in_a_real_api_is_seen_by_the_reader() {
     plane.manage();
     fs_err::write(plane.folder().join("dockerconfig"), "{\"auths\":{}}").unwrap();
     plane.create(&objects(&plane));
+    let token_uid =
+        plane.ask("get secret -n kube-system bootstrap-token-abcdef -o jsonpath={.metadata.uid}");
+    plane.create(&uploaded_certificates(&plane, &token_uid));
     plane.create(RULES);
     plane.until("the resource of cert-manager is served", |plane| {
         plane
