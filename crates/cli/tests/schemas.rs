@@ -191,7 +191,7 @@ mod tests {
     fn rotation_steps() -> Vec<kubepki_core::plan::Step> {
         use kubepki_core::model::ObjectReference;
         use kubepki_core::plan::{EtcdAct, Step};
-        use kubepki_core::rotation::ApiChange;
+        use kubepki_core::rotation::{ApiChange, OldKey};
         let object = ObjectReference::namespaced("ConfigMap", "kube-public", "cluster-info");
         let key_sha256 = "ab".repeat(32);
         let changes = vec![
@@ -224,11 +224,20 @@ mod tests {
             host: "cp1".to_owned(),
             act,
         };
+        let retires = |how| Step::RetireKeys {
+            host: "cp1".to_owned(),
+            keys: vec!["/etc/kubernetes/pki/ca.key".into()],
+            how,
+        };
         vec![
             Step::ChangeApi {
                 host: "cp1".to_owned(),
                 changes,
             },
+            retires(OldKey::Destroy),
+            retires(OldKey::Seal {
+                recipients: vec!["age1".to_owned()],
+            }),
             etcd(EtcdAct::Snapshot),
             etcd(EtcdAct::YieldLeadership),
         ]

@@ -19,7 +19,7 @@ use crate::session::{
 use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::ComponentKind;
 use kubepki_core::plan::{EtcdAct, Plan};
-use kubepki_core::rotation::ApiChange;
+use kubepki_core::rotation::{ApiChange, OldKey};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -98,6 +98,13 @@ pub enum Request {
         /// What.
         act: EtcdAct,
     },
+    /// [`retire_keys`](crate::session::HostSession::retire_keys)
+    RetireKeys {
+        /// Where the roots' own keys lie.
+        keys: Vec<PathBuf>,
+        /// How.
+        how: OldKey,
+    },
     /// Several, one after another, in one round trip. Ends at the first that changes the host and
     /// fails: what was to come after it did not count on that. A batch holds no batch.
     Batch {
@@ -128,6 +135,7 @@ impl Request {
             Self::Etcd {
                 act: EtcdAct::YieldLeadership,
             } => "giving etcd's leadership away".to_owned(),
+            Self::RetireKeys { .. } => "retiring old private keys in backups".to_owned(),
             Self::Batch { requests } => {
                 let mut words: Vec<String> = requests.iter().map(Self::doing).collect();
                 words.dedup();
@@ -144,6 +152,7 @@ impl Request {
             | Self::Halt { .. }
             | Self::Start { .. }
             | Self::ChangeApi { .. }
+            | Self::RetireKeys { .. }
             | Self::Etcd { .. } => true,
             Self::Declare { .. }
             | Self::Look { .. }
@@ -207,7 +216,7 @@ pub enum Response {
     },
     /// Of declaring, halting and starting.
     Done,
-    /// Of a change of the API, and of what etcd was asked: what was done.
+    /// Of a change of the API, of what etcd was asked, and of old keys: what was done.
     Worded {
         /// In words, one for each.
         words: Vec<String>,

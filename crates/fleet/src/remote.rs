@@ -13,10 +13,10 @@ use crate::session::{
 use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::ComponentKind;
 use kubepki_core::plan::{EtcdAct, Plan};
-use kubepki_core::rotation::ApiChange;
+use kubepki_core::rotation::{ApiChange, OldKey};
 use kubepki_engine::ports::Progress;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Looks at why a connection was lost and may say it better: the exit status and last words of the
 /// process that carried it.
@@ -306,6 +306,22 @@ impl<R: Read + Send, W: Write + Send> HostSession for RemoteSession<R, W> {
         let request = Request::Etcd { act: act.clone() };
         self.expect(&request, progress, |response| match response {
             Response::Worded { words } => Some(words.join("; ")),
+            _ => None,
+        })
+    }
+
+    fn retire_keys(
+        &mut self,
+        keys: &[PathBuf],
+        how: &OldKey,
+        progress: &dyn Progress,
+    ) -> Result<Vec<String>, SessionError> {
+        let request = Request::RetireKeys {
+            keys: keys.to_vec(),
+            how: how.clone(),
+        };
+        self.expect(&request, progress, |response| match response {
+            Response::Worded { words } => Some(words),
             _ => None,
         })
     }

@@ -161,6 +161,9 @@ fn respond_to_one(
         Request::Etcd { act } => session
             .etcd(&act, progress)
             .map(|words| Response::Worded { words: vec![words] }),
+        Request::RetireKeys { keys, how } => session
+            .retire_keys(&keys, &how, progress)
+            .map(|words| Response::Worded { words }),
         Request::Batch { .. } => Err(SessionError::new(
             "agent-protocol",
             "a batch holds a batch, expected single requests",

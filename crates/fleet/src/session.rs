@@ -10,7 +10,7 @@ use kubepki_core::model::cluster::{ClusterObservation, Node};
 use kubepki_core::model::{ComponentKind, Inventory, LiveObservation};
 use kubepki_core::plan::{EtcdAct, Issuance, Plan};
 pub use kubepki_core::rotation::RotationRun;
-use kubepki_core::rotation::{ApiChange, FreshTrust, Leaders, Proof, StaleWorkload};
+use kubepki_core::rotation::{ApiChange, FreshTrust, Leaders, OldKey, Proof, StaleWorkload};
 use kubepki_engine::ports::Progress;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -379,6 +379,17 @@ pub trait HostSession: Send {
     /// Asks this host's etcd member for something; what came of it, in words.
     fn etcd(&mut self, _act: &EtcdAct, _progress: &dyn Progress) -> Result<String, SessionError> {
         Err(unsupported("asks etcd"))
+    }
+
+    /// Destroys old private keys of roots in the backups of this host, or seals them there: of the roots
+    /// whose own keys lie at these paths. What was done, in words; may be done twice.
+    fn retire_keys(
+        &mut self,
+        _keys: &[PathBuf],
+        _how: &OldKey,
+        _progress: &dyn Progress,
+    ) -> Result<Vec<String>, SessionError> {
+        Err(unsupported("retires keys"))
     }
 
     /// Asks several questions, in one round trip where the host is far.

@@ -13,6 +13,8 @@ use crate::afterwards;
 use crate::field::{Field, succeeded};
 use crate::roots::Before;
 
+const PKI: &str = "/etc/kubernetes/pki";
+
 /// Longer ago than any backup is kept.
 const LONG_AGO: i64 = 400;
 
@@ -28,8 +30,11 @@ fn a_cluster_gets_new_roots_in_one_swap_with_everything_down() -> Result<()> {
     let field = Field::new(&lab)?;
     let before = Before::of(&field)?;
     if std::env::var_os("KUBEPKI_ROTATE_OFFLINE").is_none() {
-        ended(&field, &["run", "all", "--offline"])?;
-        return is_over(&field, &before);
+        let old = old_keys(&field)?;
+        until_tokens(&field, &["run", "all", "--offline"])?;
+        field.rotate(&["run", "--old-key", "destroy"])?;
+        is_over(&field, &before)?;
+        return are_destroyed(&field, &old);
     }
     killed_while_all_is_down(&field)?;
     ended(&field, &["run"])?;
@@ -76,11 +81,45 @@ fn killed_while_all_is_down(field: &Field<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The private keys of all roots on the first control plane, as they are now.
+fn old_keys(field: &Field<'_>) -> Result<Vec<Vec<u8>>> {
+    let first = field.first()?;
+    let names = ["ca", "etcd/ca", "front-proxy-ca", "sa"].into_iter();
+    let read = names.map(|name| fs_err::read(first.path(&format!("{PKI}/{name}.key"))));
+    Ok(read.collect::<std::io::Result<_>>()?)
+}
+
+/// Nothing below kubepki's folder or Kubernetes' holds one of them, and nobody comes back to them.
+fn are_destroyed(field: &Field<'_>, old: &[Vec<u8>]) -> Result<()> {
+    let first = field.first()?;
+    for folder in ["/var/lib/kubepki", "/etc/kubernetes"] {
+        let found = first.shell(&format!("find {folder} -type f -size -20M"))?;
+        for path in found.lines() {
+            let bytes = fs_err::read(first.path(path))?;
+            let holds = |key: &Vec<u8>| bytes.windows(key.len()).any(|part| part == *key);
+            ensure!(!old.iter().any(holds), "{path} holds an old key");
+        }
+    }
+    let back = field.rotated(&["back"])?;
+    ensure!(
+        !back.success() && back.stderr.contains("was destroyed"),
+        "{}{}",
+        back.stdout,
+        back.stderr
+    );
+    Ok(())
+}
+
 /// To the end; in between the owner of pods that have no controller replaces them.
 fn ended(field: &Field<'_>, words: &[&str]) -> Result<()> {
-    field.rotate(&[words, &["--pause-after", "issue-from-new"]].concat())?;
-    field.cluster.restart_pods()?;
+    until_tokens(field, words)?;
     field.rotate(&["run"])
+}
+
+/// As far as old tokens are good for nothing any more.
+fn until_tokens(field: &Field<'_>, words: &[&str]) -> Result<()> {
+    field.rotate(&[words, &["--pause-after", "issue-from-new"]].concat())?;
+    field.cluster.restart_pods()
 }
 
 fn is_over(field: &Field<'_>, before: &Before) -> Result<()> {

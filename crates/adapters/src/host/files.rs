@@ -10,7 +10,7 @@ use kubepki_engine::ports::{FileAttributes, HostError, HostErrorKind};
 use rustix::fs::{self, AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 /// Everything below takes the real path first and the host's name for it second; errors speak of
@@ -92,6 +92,19 @@ pub fn remove(real: &Path, path: &Path) -> Result<(), HostError> {
         Err(Errno::NOENT) => Ok(()),
         Err(error) => Err(failed_with("remove", path, error)),
     }
+}
+
+/// Writes zeros over every byte of a regular file, in place.
+pub fn overwrite(real: &Path, path: &Path) -> Result<(), HostError> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = fs::open(real, flags, Mode::empty())
+        .map_err(|error| failed_with("overwrite", path, error))?;
+    let mut file = File::from(opened);
+    let overwritten = file.metadata().and_then(|found| {
+        std::io::copy(&mut std::io::repeat(0).take(found.len()), &mut file)?;
+        file.sync_all()
+    });
+    overwritten.map_err(|error| failed("overwrite", path, &error))
 }
 
 /// Creates one folder; its parent exists. `Ok(false)` when it was there.

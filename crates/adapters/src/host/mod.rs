@@ -271,6 +271,10 @@ impl HostWrite for LocalHost {
         }
     }
 
+    fn overwrite(&self, path: &Path) -> Result<(), HostError> {
+        files::overwrite(&self.name("overwrite", path)?, path)
+    }
+
     fn create_directory(&self, path: &Path, mode: u32) -> Result<(), HostError> {
         let mut folder = PathBuf::from("/");
         for component in path.components() {

@@ -45,8 +45,8 @@ pub use man::ManArgs;
 pub use renew::{ApplyArgs, BackupChoice, KeyTypeChoice, KeyWhich, RenewArgs};
 pub use rescue::RescueArgs;
 pub use rotate::{
-    RestartChoice, RootChoice, RotateArgs, RotateBackArgs, RotatePlanArgs, RotateRunArgs,
-    RotateStatusArgs, RotateStep, RotationMeans, RotationWish, roots,
+    OldKeyChoice, RestartChoice, RootChoice, RotateArgs, RotateBackArgs, RotatePlanArgs,
+    RotateRunArgs, RotateStatusArgs, RotateStep, RotationMeans, RotationWish, roots,
 };
 pub use schema::SchemaArgs;
 pub use status::StatusArgs;

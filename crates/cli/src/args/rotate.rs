@@ -37,7 +37,8 @@ Examples:
   kubepki rotate status
   kubepki rotate next
   kubepki rotate back --to start
-  kubepki rotate run kubernetes-ca --offline"
+  kubepki rotate run kubernetes-ca --offline
+  kubepki rotate finish kubernetes-ca --old-key destroy"
 )]
 pub struct RotateArgs {
     /// What is done.
@@ -161,6 +162,20 @@ pub struct RotationWish {
     #[arg(long, value_name = "HOW", value_enum, default_value = "auto")]
     pub restart_workloads: RestartChoice,
 
+    /// What becomes of the old private keys that backups hold, when the rotation has ended
+    ///
+    /// keep leaves them there, for `kubepki rotate back`; seal encrypts the backups that hold one for
+    /// --old-key-recipient and destroys the clear ones; destroy takes the keys out of every backup of the
+    /// control planes: nothing brings the old generation back then. Also afterwards, with `finish ROOT`.
+    #[arg(long, value_name = "HOW", value_enum, default_value = "keep")]
+    pub old_key: OldKeyChoice,
+
+    /// The age recipient for whom --old-key seal encrypts
+    ///
+    /// An X25519 recipient (age1...) as `age-keygen` prints it. May be repeated.
+    #[arg(long, value_name = "RECIPIENT")]
+    pub old_key_recipient: Vec<String>,
+
     /// A copy of the old CA that you see to yourself; `all` for all
     ///
     /// What this program cannot change (webhooks of others, files that no component names) is named
@@ -182,9 +197,22 @@ impl RotationWish {
             validity: EndRule::For(SignedDuration::from_hours(87_600)),
             subject: None,
             restart_workloads: RestartChoice::Auto,
+            old_key: OldKeyChoice::Keep,
+            old_key_recipient: Vec::new(),
             acknowledge: Vec::new(),
         }
     }
+}
+
+/// What becomes of old private keys in backups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OldKeyChoice {
+    /// Leave them there
+    Keep,
+    /// Encrypt the backups that hold one
+    Seal,
+    /// Take them out of every backup
+    Destroy,
 }
 
 /// What becomes of workloads.

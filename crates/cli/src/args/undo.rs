@@ -58,7 +58,8 @@ pub enum BackupVerb {
     long_about = "\
 Forget old runs: remove their journals and archives
 
-Never the run that `kubepki undo` would take, never an interrupted one, and no archive that has \
+Snapshots of etcd that rotations saved are kept by the same rule, counted by themselves. Never the run that \
+`kubepki undo` would take, never an interrupted one, and no archive that has \
 another name than a run gives. What is removed is shown and asked about first.",
     group = clap::ArgGroup::new("which").required(true)
 )]

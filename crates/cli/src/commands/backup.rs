@@ -108,7 +108,12 @@ fn show_written(context: &Context, written: &Written) -> Result<ExitCode, CliErr
         .manifest
         .entries
         .iter()
-        .filter(|entry| !matches!(entry.kind, Kind::Directory { .. } | Kind::Absent))
+        .filter(|entry| {
+            !matches!(
+                entry.kind,
+                Kind::Directory { .. } | Kind::Absent | Kind::Destroyed { .. }
+            )
+        })
         .map(|entry| entry.path.as_path())
         .collect();
     if let Some(structured) = context.structured() {
@@ -254,6 +259,7 @@ fn diff(context: &Context, args: &BackupDiffArgs) -> Result<ExitCode, CliError> 
         .map(|(path, state)| {
             let (state, differences) = match state {
                 PathState::Appeared => ("appeared", Vec::new()),
+                PathState::Destroyed => ("key-destroyed", Vec::new()),
                 PathState::Missing => ("missing", Vec::new()),
                 PathState::Same => ("same", Vec::new()),
                 PathState::Changed(differences) => (

@@ -2,7 +2,7 @@
 
 mod cluster;
 
-pub use cluster::{cluster_notices, show_cluster};
+pub use cluster::{cluster_notices, old_keys, show_cluster};
 
 use crate::context::Context;
 use crate::error::CliError;

@@ -1,8 +1,10 @@
 //! `kubepki undo` and `kubepki restore`: old files come back from an archive.
 
 use super::backup::{archive_path, open, refused};
+use super::fleet::session_error;
 use super::run::{self, Carry};
-use super::wiring::{self, Outside};
+use super::unfinished::{halted, halted_in_words};
+use super::wiring::{self, Outside, Talk};
 use crate::args::{BackupChoice, RestoreArgs, RestoreChoice, UndoArgs};
 use crate::context::Context;
 use crate::error::CliError;
@@ -10,8 +12,11 @@ use crate::exit_code::ExitCode;
 use kubepki_core::model::{Holder, Inventory};
 use kubepki_core::plan::restore::is_manifest;
 use kubepki_core::plan::{Plan, Restoration, plan_restoration};
-use kubepki_engine::apply::backup::{self, Archive, PathState};
+use kubepki_engine::apply::backup::{self, Archive, BackupError, PathState};
 use kubepki_engine::apply::{self, Interrupted, Record, Stage};
+use kubepki_engine::ports::HostRead;
+use kubepki_fleet::campaign::start_halted_on;
+use kubepki_fleet::local::LocalSession;
 use std::path::{Path, PathBuf};
 
 /// Undoes the last run, or the one that is named.
@@ -28,9 +33,9 @@ pub fn undo(context: &Context, args: &UndoArgs) -> Result<ExitCode, CliError> {
             Answer::SettleAndUndo => run::settle(context, &carry, &found)?,
             Answer::CloseAndUndo => {
                 // Told before the run is ended: without its archive it could only be finished.
-                let archive = archive_of(&found.record)
+                let archive = archive_of(outside.host(), &found.record)
                     .map_err(|error| error.hint("`kubepki renew` finishes it"))?;
-                open(outside.host(), archive, args.how.identity.as_deref())?;
+                open(outside.host(), &archive, args.how.identity.as_deref())?;
                 if !run::close(context, &carry, &found)? {
                     return Ok(ExitCode::Fine);
                 }
@@ -41,23 +46,24 @@ pub fn undo(context: &Context, args: &UndoArgs) -> Result<ExitCode, CliError> {
     }
     let history = apply::history(outside.host()).map_err(|error| run::apply_failed(&error))?;
     let record = to_undo(&history, wanted.as_deref())?;
-    let archive = archive_of(record)?;
+    let archive = archive_of(outside.host(), record)?;
     let plan: Plan = serde_json::from_value(record.plan.clone()).map_err(|error| {
         CliError::new(
             "plan-file",
             format!("the plan of run {} cannot be read: {error}", record.id),
         )
     })?;
-    let saved = open(outside.host(), archive, args.how.identity.as_deref())?;
+    let saved = open(outside.host(), &archive, args.how.identity.as_deref())?;
     let inventory = wiring::inventory(context, outside.host(), &args.how.ca_dir)?;
     let restoration = Restoration {
-        archive: archive.to_owned(),
+        archive,
         paths: changed_by(record, &plan, &saved)
             .into_iter()
             .filter(|path| !is_manifest(&inventory, path) || has_written(record, path))
             .collect(),
         undoes: Some(record.id.to_string()),
     };
+    is_there(&saved, &restoration)?;
     bring_back(context, &carry, &args.how, &inventory, "undo", restoration)
 }
 
@@ -90,6 +96,7 @@ pub fn restore(context: &Context, args: &RestoreArgs) -> Result<ExitCode, CliErr
         paths,
         undoes: None,
     };
+    is_there(&archive, &restoration)?;
     bring_back(
         context,
         &carry,
@@ -98,6 +105,19 @@ pub fn restore(context: &Context, args: &RestoreArgs) -> Result<ExitCode, CliErr
         "restore",
         restoration,
     )
+}
+
+/// A key that was destroyed on purpose is missed before anybody is asked.
+fn is_there(archive: &Archive, restoration: &Restoration) -> Result<(), CliError> {
+    match backup::destroyed_among(archive.manifest(), &restoration.paths) {
+        None => Ok(()),
+        Some((path, at)) => {
+            let path = path.to_owned();
+            Err(refused(&BackupError::KeyDestroyed { path, at }).hint(
+                "nothing brings that key back; `kubepki restore --archive ARCHIVE PATH...` brings other files of the archive back",
+            ))
+        }
+    }
 }
 
 fn bring_back(
@@ -131,7 +151,40 @@ fn bring_back(
         }
     }
     let plan = plan_restoration(inventory, verb, restoration, !how.no_restart, context.now());
-    run::propose(context, carry, inventory, &plan)
+    let runs = runs(carry)?;
+    let done = run::propose(context, carry, inventory, &plan);
+    if runs == self::runs(carry)? {
+        // The answer was no.
+        return done;
+    }
+    let started = start_halted(context, carry, how);
+    done.and_then(|code| started.map(|()| code))
+}
+
+/// How many runs this host remembers.
+fn runs(carry: &Carry<'_>) -> Result<usize, CliError> {
+    let history = apply::history(carry.outside.host());
+    history
+        .map(|history| history.len())
+        .map_err(|error| run::apply_failed(&error))
+}
+
+/// What a swap stopped and never started is started with the files that are back: discovery does not see it,
+/// so no plan restarts it.
+fn start_halted(context: &Context, carry: &Carry<'_>, how: &RestoreChoice) -> Result<(), CliError> {
+    let halted = halted(carry.outside.host());
+    let Some(words) = halted_in_words(&halted) else {
+        return Ok(());
+    };
+    if how.no_restart {
+        context.note(&words);
+        context.note("they stay so, as --no-restart asks");
+        return Ok(());
+    }
+    context.note("\nstarting what a swap had stopped on this host, with the files that are back:");
+    let failed = |error| session_error("this host", &error);
+    let mut session = LocalSession::open(Outside::new(context)).map_err(failed)?;
+    start_halted_on(&mut session, &halted, &Talk(context)).map_err(failed)
 }
 
 /// How the present files are saved: no less protected than those that come back. Whoever opened the
@@ -185,15 +238,18 @@ fn to_undo<'a>(history: &'a [Record], wanted: Option<&str>) -> Result<&'a Record
         .ok_or_else(|| CliError::new("nothing-to-undo", "no run is left to undo on this host"))
 }
 
-fn archive_of(record: &Record) -> Result<&Path, CliError> {
-    record.backup.as_deref().ok_or_else(|| {
-        let missing = format!(
-            "run {} (`{}`, begun {}) made no backup: there is nothing to bring back",
-            record.id, record.verb, record.started_at
-        );
-        CliError::new("no-backup", missing)
-            .hint("`kubepki undo RUN` undoes an earlier run, `kubepki backup list` shows them")
-    })
+fn archive_of(host: &dyn HostRead, record: &Record) -> Result<PathBuf, CliError> {
+    let archive = record.backup.as_deref();
+    archive
+        .map(|path| backup::whereabouts(host, path))
+        .ok_or_else(|| {
+            let missing = format!(
+                "run {} (`{}`, begun {}) made no backup: there is nothing to bring back",
+                record.id, record.verb, record.started_at
+            );
+            CliError::new("no-backup", missing)
+                .hint("`kubepki undo RUN` undoes an earlier run, `kubepki backup list` shows them")
+        })
 }
 
 /// Whether the run itself wrote a file, as against: it was annotated by a restart.

@@ -18,6 +18,7 @@ mod bounds;
 mod carrying;
 mod killed;
 mod looking;
+mod old_keys;
 mod secrets;
 mod shared_keys;
 mod starting;

@@ -32,6 +32,47 @@ fn pruned(tree: &Tree, words: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn snapshots_of_etcd_are_kept_as_runs_are_and_counted_by_themselves() {
+    const SNAPSHOTS: &str = "/var/lib/kubepki/snapshots";
+    let tree = Tree::kubeadm().expired(30).build();
+    let run = run_of(&tree.kubepki(&RENEW).expect(0));
+    for name in [
+        "etcd-20240101T000000Z-00000001.db",
+        "etcd-20240102T000000Z-00000002.db",
+        "etcd-20240103T000000Z-00000003.db",
+        "before-the-upgrade.db",
+        ".proof-20240101T000000Z-00000001",
+    ] {
+        tree.write_with_mode(format!("{SNAPSHOTS}/{name}"), "every secret", 0o600);
+    }
+    let gone = pruned(&tree, &["--keep", "2"]);
+    assert_eq!(
+        gone,
+        ["20240101T000000Z-00000001"],
+        "the run is no snapshot"
+    );
+    assert!(!tree.exists(format!("{SNAPSHOTS}/etcd-20240101T000000Z-00000001.db")));
+    let words = [
+        "backup",
+        "prune",
+        "--older-than",
+        "1d",
+        "--yes",
+        "-o",
+        "json",
+    ];
+    let told = tree.kubepki(&words).expect(0).json();
+    let removed = told["removed"].as_array().unwrap();
+    assert_eq!(removed.len(), 2, "{told}");
+    assert!(
+        removed.iter().all(|it| it["verb"] == "etcd-snapshot"),
+        "{told}"
+    );
+    assert_eq!(tree.list(SNAPSHOTS).len(), 2, "what has another name stays");
+    assert!(tree.exists(format!("{JOURNALS}/{run}.jsonl")));
+}
+
+#[test]
 fn the_newest_stay_and_so_does_the_one_that_undo_needs() {
     let tree = Tree::kubeadm().expired(30).build();
     let old = tree.snapshot();

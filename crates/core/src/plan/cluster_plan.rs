@@ -5,9 +5,11 @@
 
 use super::document::{API_VERSION, Notice, Plan, PlanFileError};
 use super::plan_file;
-use crate::rotation::{ApiChange, Proof};
+use crate::model::ComponentKind;
+use crate::rotation::{ApiChange, OldKey, Proof};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The document's kind.
 const KIND: &str = "ClusterPlan";
@@ -71,7 +73,7 @@ pub enum Step {
         /// The host's name in the cluster document.
         host: String,
         /// Which.
-        components: Vec<crate::model::ComponentKind>,
+        components: Vec<ComponentKind>,
     },
     /// Changes objects of the Kubernetes API from this host, in this order.
     ChangeApi {
@@ -87,12 +89,21 @@ pub enum Step {
         /// What.
         act: EtcdAct,
     },
+    /// Old private keys of roots go from the backups of this host, or are sealed in them.
+    RetireKeys {
+        /// The host's name in the cluster document.
+        host: String,
+        /// Where the roots' own private keys lie: what was there before is meant.
+        keys: Vec<PathBuf>,
+        /// How.
+        how: OldKey,
+    },
     /// Starts what was halted, in this order.
     Start {
         /// The host's name in the cluster document.
         host: String,
         /// Which.
-        components: Vec<crate::model::ComponentKind>,
+        components: Vec<ComponentKind>,
     },
 }
 
@@ -104,7 +115,36 @@ impl Step {
             | Self::Halt { host, .. }
             | Self::Start { host, .. }
             | Self::ChangeApi { host, .. }
+            | Self::RetireKeys { host, .. }
             | Self::Etcd { host, .. } => host,
+        }
+    }
+}
+
+/// What a stage has to do with a downtime of the API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Downtime {
+    /// Nothing.
+    #[default]
+    None,
+    /// It stops what serves.
+    Begins,
+    /// API servers are started, and ready at its end.
+    Ends,
+}
+
+impl Stage {
+    /// What it has to do with a downtime of the API.
+    pub fn downtime(&self) -> Downtime {
+        let halts = |step: &Step| matches!(step, Step::Halt { .. });
+        let serves = |step: &Step| match step {
+            Step::Start { components, .. } => components.contains(&ComponentKind::KubeApiserver),
+            _ => false,
+        };
+        match () {
+            () if self.steps.iter().any(halts) => Downtime::Begins,
+            () if self.steps.iter().any(serves) => Downtime::Ends,
+            () => Downtime::None,
         }
     }
 }

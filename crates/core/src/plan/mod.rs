@@ -16,7 +16,7 @@ mod plan_file;
 pub mod renew;
 pub mod restore;
 
-pub use cluster_plan::{ClusterPlan, EtcdAct, Gate, Pace, Stage, Step};
+pub use cluster_plan::{ClusterPlan, Downtime, EtcdAct, Gate, Pace, Stage, Step};
 pub use cluster_renewal::{ClusterOptions, HostView, plan_cluster_renewal};
 pub use document::{
     BasisFile, ComponentAction, Issuance, KeyChoice, Notice, Origin, Plan, PlanFileError,

@@ -253,7 +253,7 @@ impl<'a> Course<'a> {
                 .iter()
                 .any(|action| action.take_up == TakeUp::Restart),
             Step::Halt { .. } | Step::Start { .. } => true,
-            Step::ChangeApi { .. } | Step::Etcd { .. } => false,
+            Step::ChangeApi { .. } | Step::Etcd { .. } | Step::RetireKeys { .. } => false,
         });
         let together = !self.is_up || !halted.is_empty() || !restarts;
         Stage {
@@ -426,7 +426,7 @@ impl<'a> Course<'a> {
                 .max()
                 .unwrap_or_default(),
             Step::Halt { .. } | Step::Start { .. } => restart,
-            Step::ChangeApi { .. } | Step::Etcd { .. } => 0,
+            Step::ChangeApi { .. } | Step::Etcd { .. } | Step::RetireKeys { .. } => 0,
         });
         if together {
             each.max().unwrap_or_default()

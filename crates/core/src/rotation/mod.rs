@@ -13,6 +13,7 @@ pub mod check;
 mod generations;
 pub mod lower;
 pub mod observe;
+pub mod old_key;
 pub mod phase;
 pub mod picture;
 pub mod plan;
@@ -23,7 +24,8 @@ pub mod successor;
 pub mod workload;
 
 pub use api_change::ApiChange;
-pub use back::{BackError, HostRuns, HowFar, RotationRun, back};
+pub use back::{ArchivedKeys, BackError, HostRuns, HowFar, RotationRun, back};
+pub use old_key::OldKey;
 pub use phase::{Phase, Position};
 pub use picture::{
     Generation, Holds, HostFacts, Keeper, Leaders, PendingRequest, Picture, PlaceState, Purpose,

@@ -1,6 +1,7 @@
 //! The script of a rotation: rounds of actions, in their order. It is what the checker proves and what
 //! lowering turns into plans of hosts. Types only; holds no secret.
 
+use super::old_key::OldKey;
 use super::phase::Phase;
 use super::picture::Holds;
 use super::root::Root;
@@ -48,7 +49,7 @@ pub struct Round {
 /// restart every mixture of old and new may be seen by others, and each process may have read or not
 /// read whatever it re-reads by itself.
 ///
-/// Actions on the API or on etcd, halts and starts never share a turn with changes of files, except
+/// Actions on the API, on etcd or on backups, halts and starts never share a turn with changes of files, except
 /// [`Action::YieldEtcdLeadership`], which comes before everything else of its turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -155,6 +156,14 @@ pub enum Action {
         /// Of which root.
         root: Root,
     },
+    /// The old private key goes from the backups of this host, or is sealed in them, and so is the old
+    /// pair's that was kept. Not to be taken back.
+    RetireKey {
+        /// Of which root.
+        root: Root,
+        /// How.
+        how: OldKey,
+    },
     /// Components are stopped, in this order, until they are started (offline only). Static pods are
     /// parked.
     Halt {
@@ -189,6 +198,7 @@ impl Action {
             | Self::RestartWorkloads { .. }
             | Self::AddTokenSecrets
             | Self::DropTokenSecrets
+            | Self::RetireKey { .. }
             | Self::Halt { .. }
             | Self::Start { .. } => false,
         }

@@ -22,6 +22,8 @@ mod orders;
 #[cfg(test)]
 mod planned;
 #[cfg(test)]
+mod walk;
+#[cfg(test)]
 #[path = "../connections/world.rs"]
 #[expect(dead_code, reason = "shared with the tests of connections")]
 mod world;

@@ -4,10 +4,10 @@
 use crate::carry::Reach;
 use crate::field::{Field, shape};
 use crate::mutants::{Mutant, mutants};
-use crate::planned::{in_words, is_over, next, roots, shapes, to_the_end, told, turns};
+use crate::walk::{cut_short, rest_passes, roots, shapes, to_the_end, told, turns};
 use crate::world::Shape;
 use kubepki_core::rotation::check::check;
-use kubepki_core::rotation::plan::{script_for, whole};
+use kubepki_core::rotation::plan::script_for;
 use kubepki_core::rotation::{Action, Phase, Root, RotationRequest, Script};
 use proptest::prelude::*;
 
@@ -42,16 +42,7 @@ fn prepared(shape: Shape, request: &RotationRequest) -> Field {
 }
 
 fn whole_passes(shape: Shape, roots: &[Root]) {
-    let field = field(shape);
-    let (graph, material, picture) = field.seen();
-    let script = whole(&picture, &request(roots)).unwrap();
-    let verdict = check(&graph, &material, &picture, &script);
-    assert!(
-        verdict.violations.is_empty() && verdict.left_behind.is_empty(),
-        "{roots:?}:\n{}\n{}",
-        told(&verdict),
-        in_words(&script)
-    );
+    rest_passes(&field(shape), &request(roots));
 }
 
 #[test]
@@ -209,14 +200,8 @@ proptest! {
         let request = request(&roots);
         let mut field = prepared(shape, &request);
         for (at, is_half) in cuts {
-            if is_over(&field) { break; }
-            let Some(script) = next(&field, &request) else { break };
-            let count = turns(&script);
-            if count > 0 {
-                let reach = if is_half { Reach::Files } else { Reach::All };
-                field.carry(&script, at.index(count) + 1, reach);
-                field.bring_up();
-            }
+            if !cut_short(&mut field, &request, at, is_half) { break; }
+            field.bring_up();
         }
         to_the_end(&mut field, &request);
     }

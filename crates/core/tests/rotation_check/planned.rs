@@ -1,91 +1,21 @@
 //! What the planner scripts is proved, for every root, alone and together, from rest and from wherever an
 //! interruption left the cluster; and carried out to its end it leaves nothing behind.
 
-use crate::authority::{Authority, NOW};
+use crate::authority::Authority;
 use crate::carry::Reach;
 use crate::field::{Field, shape};
+use crate::walk::{cut_short, is_over, next, rest_passes, roots, shapes, to_the_end, told, turns};
 use crate::world::Shape;
-use kubepki_core::connections::{Place, verify_all};
+use kubepki_core::connections::Place;
 use kubepki_core::model::ObjectReference;
-use kubepki_core::rotation::check::{Verdict, check};
-use kubepki_core::rotation::plan::{next_phase, script_for, whole};
+use kubepki_core::rotation::check::check;
+use kubepki_core::rotation::plan::{next_phase, script_for};
 use kubepki_core::rotation::{
-    GivenAuthority, GivenKey, Holds, Keeper, Phase, PlaceState, Position, Purpose, Root,
-    RotationRequest, Script,
+    Action, GivenAuthority, GivenKey, Holds, Keeper, OldKey, Phase, PlaceState, Purpose, Root,
+    RotationRequest,
 };
 use kubepki_x509::Certificate;
-use kubepki_x509::path::SignatureMemo;
 use proptest::prelude::*;
-
-pub fn told(verdict: &Verdict) -> String {
-    let all = verdict.violations.iter().map(ToString::to_string);
-    let left = verdict.left_behind.iter();
-    let left = left.map(|it| format!("left behind: {} {}", it.place, it.found));
-    all.chain(left).collect::<Vec<_>>().join("\n")
-}
-
-pub fn in_words(script: &Script) -> String {
-    let mut text = String::new();
-    for round in &script.rounds {
-        text.push_str(&format!("{} ({:?})\n", round.name, round.pace));
-        for turn in &round.turns {
-            text.push_str(&format!("  {}: {:?}\n", turn.host, turn.actions));
-        }
-        text.push_str(&format!(
-            "  between {:?} awaits {:?}\n",
-            round.between, round.awaits
-        ));
-    }
-    text
-}
-
-/// Looks, plans the first phase that is not over, and proves it.
-pub fn next(field: &Field, request: &RotationRequest) -> Option<Script> {
-    let (graph, material, picture) = field.seen();
-    let phase = next_phase(&picture, request)?;
-    let script = script_for(&picture, request, phase).unwrap();
-    let verdict = check(&graph, &material, &picture, &script);
-    assert!(
-        verdict.violations.is_empty(),
-        "{phase}:\n{}\n{}",
-        told(&verdict),
-        in_words(&script)
-    );
-    (!script.rounds.is_empty()).then_some(script)
-}
-
-pub fn turns(script: &Script) -> usize {
-    script.rounds.iter().map(|it| it.turns.len()).sum()
-}
-
-pub fn is_over(field: &Field) -> bool {
-    let (_, _, picture) = field.seen();
-    let mut roots = picture.roots.iter();
-    (field.sa_new.is_some() || !field.next.is_empty())
-        && roots.all(|it| it.position == Position::AtRest)
-}
-
-/// Everything that is left, phase by phase; every connection holds in the end.
-pub fn to_the_end(field: &mut Field, request: &RotationRequest) {
-    for _ in 0..20 {
-        if is_over(field) {
-            break;
-        }
-        let Some(script) = next(field, request) else {
-            break;
-        };
-        field.carry(&script, turns(&script), Reach::All);
-    }
-    let (graph, material, picture) = field.seen();
-    for root in &picture.roots {
-        assert_eq!(root.position, Position::AtRest, "{root:#?}");
-    }
-    let memo = SignatureMemo::new();
-    let verdicts = verify_all(&graph, &material, NOW, &memo);
-    for (connection, verdict) in graph.connections.iter().zip(&verdicts) {
-        assert!(verdict.holds(), "{}: {verdict:?}", connection.id);
-    }
-}
 
 fn request(roots: &[Root]) -> RotationRequest {
     RotationRequest {
@@ -96,20 +26,6 @@ fn request(roots: &[Root]) -> RotationRequest {
 
 fn whole_passes(shape: Shape, roots: &[Root]) {
     rest_passes(&Field::new(shape), &request(roots));
-}
-
-/// All that is left, as it is shown and asked for before any of it is done.
-fn rest_passes(field: &Field, request: &RotationRequest) {
-    let (graph, material, picture) = field.seen();
-    let script = whole(&picture, request).unwrap();
-    let verdict = check(&graph, &material, &picture, &script);
-    assert!(
-        verdict.violations.is_empty() && verdict.left_behind.is_empty(),
-        "{:?}:\n{}\n{}",
-        request.roots,
-        told(&verdict),
-        in_words(&script)
-    );
 }
 
 #[test]
@@ -197,33 +113,6 @@ fn an_intermediate_is_trusted_by_itself_and_everything_is_proved() {
     }
 }
 
-pub fn shapes() -> impl Strategy<Value = Shape> {
-    let folders = prop_oneof![
-        Just("/etc/kubernetes/pki".to_owned()),
-        Just("/etc/kubernetes/ssl".to_owned()),
-    ];
-    (
-        (1_usize..=3, 0_usize..=3),
-        folders,
-        any::<bool>(),
-        any::<bool>(),
-    )
-        .prop_map(
-            |((control_planes, workers), folder, verifies_kubelets, balanced)| Shape {
-                control_planes,
-                workers,
-                folder,
-                verifies_kubelets,
-                balanced,
-                ..Shape::default()
-            },
-        )
-}
-
-pub fn roots() -> impl Strategy<Value = Vec<Root>> {
-    proptest::sample::subsequence(Root::ALL.to_vec(), 1..=4)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 20, ..ProptestConfig::default() })]
 
@@ -247,13 +136,7 @@ proptest! {
                 let Some(script) = next(&field, &request) else { break };
                 field.carry(&script, turns(&script), Reach::All);
             }
-            if is_over(&field) { break; }
-            let Some(script) = next(&field, &request) else { break };
-            let count = turns(&script);
-            if count > 0 {
-                let reach = if is_half { Reach::Files } else { Reach::All };
-                field.carry(&script, at.index(count) + 1, reach);
-            }
+            if !cut_short(&mut field, &request, at, is_half) { break; }
             if !is_over(&field) {
                 rest_passes(&field, &request);
             }
@@ -291,4 +174,68 @@ fn what_was_acknowledged_keeps_nothing_from_being_retired() {
     assert!(!script.rounds.is_empty());
     let verdict = check(&graph, &material, &picture, &script);
     assert!(verdict.violations.is_empty(), "{}", told(&verdict));
+}
+
+/// The old keys go when nobody trusts or signs with the old ones, and before what shows that the rotation is
+/// not over: what is cut short there is gone on with.
+#[test]
+fn old_keys_go_after_everything_else_and_before_the_rotation_is_over() {
+    for roots in [&Root::ALL[..], &[Root::FrontProxyCa]] {
+        let request = RotationRequest {
+            old_key: OldKey::Destroy,
+            ..request(roots)
+        };
+        let mut field = Field::new(shape(3, 2));
+        rest_passes(&field, &request);
+        while let Some(phase) = next_phase(&field.seen().2, &request) {
+            let script = next(&field, &request).unwrap();
+            if phase == Phase::RetireOld {
+                let names: Vec<&str> = script.rounds.iter().map(|it| it.name.as_str()).collect();
+                let end = ["retire-old-old-keys", "retire-old-leftovers"];
+                assert!(names.ends_with(&end), "{names:?}");
+                let last = script.rounds.last().unwrap();
+                let before = turns(&script) - last.turns.len();
+                field.carry(&script, before, Reach::All);
+                assert!(!is_over(&field), "it can still be gone on with");
+                let script = next(&field, &request).unwrap();
+                let again = script.rounds.iter().any(|it| it.name == end[0]);
+                assert!(again, "what was done may have been cut short");
+                break;
+            }
+            field.carry(&script, turns(&script), Reach::All);
+        }
+        to_the_end(&mut field, &request);
+    }
+}
+
+#[test]
+fn an_old_key_does_not_go_while_somebody_lives_by_it() {
+    let root = Root::KubernetesCa;
+    let request = request(&[root]);
+    let mut field = Field::new(shape(3, 1));
+    let (mut early, mut late) = (0, 0);
+    while let Some(phase) = next_phase(&field.seen().2, &request) {
+        let (graph, material, picture) = field.seen();
+        let script = script_for(&picture, &request, phase).unwrap();
+        let how = OldKey::Destroy;
+        let mut begun = script.clone();
+        if let Some(turn) = begun.rounds.iter_mut().find_map(|it| it.turns.first_mut()) {
+            turn.actions.push(Action::RetireKey { root, how });
+            let verdict = check(&graph, &material, &picture, &begun);
+            let is_noticed = told(&verdict).contains("its old private key goes while");
+            match phase {
+                Phase::Prepare => {}
+                Phase::TrustBoth | Phase::IssueFromNew | Phase::Settle => {
+                    assert!(is_noticed, "{phase}");
+                    early += 1;
+                }
+                Phase::RetireOld => late += 1,
+            }
+        }
+        field.carry(&script, turns(&script), Reach::All);
+        if late > 0 {
+            break;
+        }
+    }
+    assert!(early > 1 && late > 0, "{early} {late}");
 }

@@ -3,14 +3,15 @@
 use crate::authority::{Authority, NOW};
 use crate::carry::Reach;
 use crate::field::{Field, shape};
+use jiff::SignedDuration;
 use kubepki_core::diagnose::{Evidence, HostEvidence};
 use kubepki_core::formats::pem_edit::{private_key, replace_chain};
 use kubepki_core::model::SuccessorRequest;
-use kubepki_core::plan::{FileEdit, HostView, OPERATOR, Plan, Step};
+use kubepki_core::plan::{EndRule, FileEdit, HostView, KeyChoice, OPERATOR, Plan, Signer, Step};
 use kubepki_core::rotation::lower::lower;
-use kubepki_core::rotation::plan::{next_phase, script_for, whole};
+use kubepki_core::rotation::plan::{for_old_keys, next_phase, script_for, whole};
 use kubepki_core::rotation::{
-    GivenAuthority, GivenKey, Phase, Picture, Position, Root, RotationRequest, observe,
+    GivenAuthority, GivenKey, OldKey, Phase, Picture, Position, Root, RotationRequest, observe,
 };
 use kubepki_keys::{KeyType, PrivateKey};
 use kubepki_sealed::{Sealed, danger};
@@ -132,6 +133,85 @@ fn a_name_of_ones_own_is_planned_to_the_end() {
     };
     let all = whole(&picture, &request).unwrap();
     assert!(all.rounds.iter().any(|it| it.phase == Phase::RetireOld));
+}
+
+#[test]
+fn a_ca_that_is_made_has_the_key_the_time_and_the_name_that_were_asked_for() {
+    let mut field = Field::new(shape(2, 1));
+    let request = RotationRequest {
+        subject: Some("another name".to_owned()),
+        key_type: Some("ecdsa:p384".to_owned()),
+        end: EndRule::For(SignedDuration::from_hours(5 * 8760)),
+        ..RotationRequest::new([ROOT])
+    };
+    let prepared = plans(&field, &request, Phase::Prepare);
+    let mut made = prepared.iter().flat_map(|(_, plan)| &plan.issuances);
+    let issuance = made.find(|it| it.signer == Signer::ItsOwnKey).unwrap();
+    let KeyChoice::Generate { key_type } = &issuance.key else {
+        panic!("{issuance:?}");
+    };
+    assert_eq!(key_type, "ecdsa:p384");
+    assert!(
+        format!("{:?}", issuance.origin).contains("another name"),
+        "{issuance:?}"
+    );
+    let lasts = issuance.not_after.duration_since(NOW);
+    assert_eq!(lasts.as_hours(), 5 * 8760, "{issuance:?}");
+    // The same words typed again are about the one that is there by then, and refuse nothing.
+    let (_, _, picture) = field.seen();
+    let script = script_for(&picture, &request, Phase::Prepare).unwrap();
+    field.carry(&script, usize::MAX, Reach::All);
+    let (_, _, mut picture) = field.seen();
+    let root = picture.roots.iter_mut().find(|it| it.root == ROOT).unwrap();
+    root.new.as_mut().unwrap().name = "CN=another name".to_owned();
+    assert!(script_for(&picture, &request, Phase::TrustBoth).is_ok());
+    let other = RotationRequest {
+        subject: Some("a third name".to_owned()),
+        ..request
+    };
+    let refusal = script_for(&picture, &other, Phase::TrustBoth).unwrap_err();
+    assert_eq!(refusal.code(), "other-rotation");
+}
+
+#[test]
+fn what_was_kept_may_be_parted_with_when_all_is_over() {
+    let field = Field::new(shape(2, 1));
+    let request = RotationRequest {
+        old_key: OldKey::Destroy,
+        ..RotationRequest::new(Root::ALL)
+    };
+    let (_, _, picture) = field.seen();
+    let evidence = field.evidence();
+    let script = for_old_keys(&picture, &request);
+    let views: Vec<HostView<'_>> = evidence
+        .iter()
+        .map(|host| HostView {
+            name: &host.inventory.host,
+            inventory: &host.inventory,
+        })
+        .collect();
+    let plan = lower(&script, &picture, &views, None, &request, NOW).unwrap();
+    let steps: Vec<&Step> = plan.stages.iter().flat_map(|it| &it.steps).collect();
+    assert_eq!(steps.len(), 2, "one for each control plane: {steps:?}");
+    for step in steps {
+        let Step::RetireKeys { keys, how, .. } = step else {
+            panic!("{step:?}");
+        };
+        assert_eq!(*how, OldKey::Destroy);
+        assert!(
+            keys.contains(&"/etc/kubernetes/pki/ca.key".into()),
+            "{keys:?}"
+        );
+        assert!(
+            keys.contains(&"/etc/kubernetes/pki/etcd/ca.key".into()),
+            "{keys:?}"
+        );
+        assert!(!keys.iter().any(|key| key.ends_with("ca.crt")), "{keys:?}");
+    }
+    let codes: Vec<&str> = plan.notices.iter().map(|it| it.code.as_str()).collect();
+    assert!(codes.contains(&"old-key-destroyed"), "{codes:?}");
+    let kept = RotationRequest::new(Root::ALL);
+    assert!(for_old_keys(&picture, &kept).rounds.is_empty());
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn one(step: &Step, picture: &Picture) -> String {
             EtcdAct::Snapshot => format!("{host}: saves etcd"),
             EtcdAct::YieldLeadership => format!("{host}: yields etcd's leadership"),
         },
+        Step::RetireKeys { host, keys, how } => format!("{host}: retires {keys:?}: {how:?}"),
         Step::ChangeApi { host, changes } => {
             let changes: Vec<String> = changes.iter().map(|it| change(it, picture)).collect();
             format!("{host}: {}", changes.join("; "))

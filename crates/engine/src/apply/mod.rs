@@ -29,11 +29,11 @@ mod transaction;
 pub use change::Change;
 pub use error::ApplyError;
 pub use journal::{Batch, FORMAT_VERSION, Presence, ReplayError, Step};
-pub use prune::{Keep, OldRun, forget, prunable};
+pub use prune::{Keep, OldRun, SNAPSHOT, forget, prunable};
 pub use record::{BatchState, Record, Stage};
 pub use recovery::{
     Interrupted, Resumed, abandon, history, interrupted, last_to_undo, roll_back, roll_forward,
 };
 pub use run_id::{InvalidRunId, RunId};
-pub use store::{BACKUPS, JOURNALS, LOCK, STATE_FOLDER, holder_name, lock, running};
+pub use store::{BACKUPS, JOURNALS, LOCK, SNAPSHOTS, STATE_FOLDER, holder_name, lock, running};
 pub use transaction::{Runner, Start, Transaction};

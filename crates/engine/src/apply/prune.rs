@@ -1,9 +1,9 @@
-//! Old runs forgotten: their journals and archives are removed.
+//! Old runs forgotten: their journals and archives are removed, and snapshots of etcd that rotations saved.
 //!
 //! Never the run that an undoing would take, and never one that is not finished. What has another
 //! name than a run gives its files is somebody else's and stays.
 
-use super::store::{self, BACKUPS};
+use super::store::{self, BACKUPS, SNAPSHOTS};
 use super::{ApplyError, RunId, backup, history, last_to_undo};
 use crate::ports::{HostErrorKind, HostRead, HostWrite};
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ pub enum Keep {
 pub struct OldRun {
     /// Its name.
     pub id: RunId,
-    /// e.g. `renew`; `None` for an archive without a journal.
+    /// e.g. `renew`; `None` for an archive without a journal; [`SNAPSHOT`] for a snapshot of etcd.
     pub verb: Option<String>,
     /// When it began.
     pub started_at: Timestamp,
@@ -34,6 +34,9 @@ pub struct OldRun {
     /// Bytes in them.
     pub size: u64,
 }
+
+/// What the verb of a snapshot of etcd is called. Snapshots are kept as runs are, and counted by themselves.
+pub const SNAPSHOT: &str = "etcd-snapshot";
 
 /// What may be forgotten, oldest first.
 pub fn prunable(host: &dyn HostRead, keep: Keep) -> Result<Vec<OldRun>, ApplyError> {
@@ -54,7 +57,7 @@ pub fn prunable(host: &dyn HostRead, keep: Keep) -> Result<Vec<OldRun>, ApplyErr
         let stays = record.finished.is_none() || needed == Some(&record.id);
         runs.push((old, stays));
     }
-    for name in archives(host)? {
+    for name in names(host, BACKUPS)? {
         let Some((id, started_at)) = run_of(&name) else {
             continue;
         };
@@ -78,6 +81,14 @@ pub fn prunable(host: &dyn HostRead, keep: Keep) -> Result<Vec<OldRun>, ApplyErr
             }
         }
     }
+    let mut old = overdue(runs, keep);
+    old.extend(overdue(snapshots(host)?, keep));
+    old.sort_by_key(|run| run.started_at);
+    Ok(old)
+}
+
+/// Those that are not kept, oldest first, but for those that must stay.
+fn overdue(mut runs: Vec<(OldRun, bool)>, keep: Keep) -> Vec<OldRun> {
     runs.sort_by_key(|(run, _)| run.started_at);
     let newest = match keep {
         Keep::Newest(count) => runs.len().saturating_sub(count),
@@ -88,7 +99,30 @@ pub fn prunable(host: &dyn HostRead, keep: Keep) -> Result<Vec<OldRun>, ApplyErr
     };
     runs.truncate(newest);
     let old = runs.into_iter().filter(|(_, stays)| !stays);
-    Ok(old.map(|(run, _)| run).collect())
+    old.map(|(run, _)| run).collect()
+}
+
+/// Snapshots of etcd, each as a run of its own: it holds every secret of the cluster as it was then.
+fn snapshots(host: &dyn HostRead) -> Result<Vec<(OldRun, bool)>, ApplyError> {
+    let mut found = Vec::new();
+    for name in names(host, SNAPSHOTS)? {
+        let id = name
+            .strip_prefix("etcd-")
+            .and_then(|name| name.strip_suffix(".db"));
+        let Some((id, started_at)) = id.and_then(began) else {
+            continue;
+        };
+        let path = Path::new(SNAPSHOTS).join(&name);
+        let old = OldRun {
+            id,
+            verb: Some(SNAPSHOT.to_owned()),
+            started_at,
+            size: host.metadata(&path)?.len,
+            files: vec![path],
+        };
+        found.push((old, false));
+    }
+    Ok(found)
 }
 
 /// Removes the files of runs, oldest first, so that an undoing is never forgotten before what it
@@ -100,8 +134,8 @@ pub fn forget(host: &dyn HostWrite, runs: &[OldRun]) -> Result<(), ApplyError> {
     Ok(())
 }
 
-fn archives(host: &dyn HostRead) -> Result<Vec<String>, ApplyError> {
-    match host.list(Path::new(BACKUPS)) {
+fn names(host: &dyn HostRead, folder: &str) -> Result<Vec<String>, ApplyError> {
+    match host.list(Path::new(folder)) {
         Ok(names) => Ok(names),
         Err(error) if error.kind == HostErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error.into()),
@@ -114,6 +148,11 @@ fn run_of(name: &str) -> Option<(RunId, Timestamp)> {
     if backup::is_partial(name) || !["tar", "tar.age"].contains(&ending) {
         return None;
     }
+    began(id)
+}
+
+/// A run's name, and when it began.
+fn began(id: &str) -> Option<(RunId, Timestamp)> {
     let (second, _) = id.split_once('-')?;
     let began = DateTime::strptime("%Y%m%dT%H%M%SZ", second).ok()?;
     let began = began.to_zoned(TimeZone::UTC).ok()?.timestamp();

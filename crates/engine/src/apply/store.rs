@@ -23,6 +23,9 @@ pub const JOURNALS: &str = "/var/lib/kubepki/journal";
 /// One archive per run, unless told otherwise.
 pub const BACKUPS: &str = "/var/lib/kubepki/backups";
 
+/// Snapshots of etcd that rotations save: `etcd-RUN.db`.
+pub const SNAPSHOTS: &str = "/var/lib/kubepki/snapshots";
+
 const FOLDER_MODE: u32 = 0o700;
 
 /// A journal is a plan and a few hundred paths; beyond this something else is wrong.

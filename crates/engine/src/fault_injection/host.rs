@@ -130,6 +130,10 @@ impl<H: HostWrite> HostWrite for FaultingHost<H> {
         self.effect("remove", path, None, &|| self.inner.remove(path))
     }
 
+    fn overwrite(&self, path: &Path) -> Result<(), HostError> {
+        self.effect("overwrite", path, None, &|| self.inner.overwrite(path))
+    }
+
     fn create_directory(&self, path: &Path, mode: u32) -> Result<(), HostError> {
         self.effect("create-directory", path, None, &|| {
             self.inner.create_directory(path, mode)

@@ -177,6 +177,10 @@ pub trait HostWrite: HostRead {
     /// Removes a file or link and syncs its folder. A missing path is not an error.
     fn remove(&self, path: &Path) -> Result<(), HostError>;
 
+    /// Writes other bytes over every byte of a regular file, and syncs it: what comes before the
+    /// removal of a secret. Below it a journal, a snapshot or a flash disk may keep the old ones.
+    fn overwrite(&self, path: &Path) -> Result<(), HostError>;
+
     /// Creates a folder and its missing parents with `mode`. An existing one is not an error.
     fn create_directory(&self, path: &Path, mode: u32) -> Result<(), HostError>;
 

@@ -6,6 +6,7 @@
 //! - [`leaders`] who leads; [`lease`] one operator at a time
 //! - [`change()`] objects of the API: `bundles`, `tokens`
 //! - [`workloads`] whose containers read their trust too early
+//! - [`old_keys`] destroyed in the backups of this host, or sealed there
 //! - [`etcd`] this host's member asked, and leadership given away; [`snapshot`] one taken and proved
 //!
 //! What is to be done, and in which order, is decided in `kubepki_core::rotation`.
@@ -16,6 +17,7 @@ pub mod etcd;
 pub mod leaders;
 pub mod lease;
 mod objects;
+pub mod old_keys;
 mod pods;
 pub mod prove;
 pub mod published;

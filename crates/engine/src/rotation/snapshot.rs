@@ -5,13 +5,10 @@
 //! <https://etcd.io/docs/v3.5/op-guide/recovery/>
 
 use super::etcd::{EtcdActError, EtcdPorts, component, connect};
-use crate::apply::RunId;
+use crate::apply::{RunId, SNAPSHOTS};
 use crate::ports::{EtcdErrorKind, EtcdMember};
 use kubepki_core::model::Inventory;
 use std::path::Path;
-
-/// Where snapshots lie.
-pub const SNAPSHOTS: &str = "/var/lib/kubepki/snapshots";
 
 /// What a scratch member takes beside its database: two log segments of 64 MiB that it reserves.
 const BESIDE: u64 = 192 << 20;

@@ -266,7 +266,7 @@ fn an_archive_from_the_future_or_with_paths_that_escape_is_refused() {
             .map(drop)
             .unwrap_err()
     };
-    let error = make(r#"{"kubepkiBackup":2,"unheardOf":[]}"#);
+    let error = make(r#"{"kubepkiBackup":3,"unheardOf":[]}"#);
     assert_eq!(error.code(), "backup-too-new");
     let escaping = r#"{"kubepkiBackup":1,"host":"h","time":"2026-01-01T00:00:00Z","id":"x",
         "verb":"backup","entries":[{"path":"/etc/../../x","kind":"absent"}]}"#;

@@ -16,6 +16,7 @@ mod journals;
 mod links;
 mod locks;
 mod mounts;
+mod old_keys;
 mod power_loss;
 mod refusals;
 mod scene;

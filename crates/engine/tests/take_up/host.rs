@@ -187,6 +187,10 @@ impl HostWrite for World {
         Ok(())
     }
 
+    fn overwrite(&self, path: &Path) -> Result<(), HostError> {
+        Err(refused("overwrite", path, HostErrorKind::Other))
+    }
+
     /// Folders are there when something is in them.
     fn create_directory(&self, _: &Path, _: u32) -> Result<(), HostError> {
         Ok(())

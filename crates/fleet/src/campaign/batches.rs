@@ -50,6 +50,10 @@ fn apart(earlier: &Step, later: &Step) -> bool {
 pub(super) fn plan(step: &Step) -> Option<&Plan> {
     match step {
         Step::Carry { plan, .. } => Some(plan),
-        Step::Halt { .. } | Step::Start { .. } | Step::ChangeApi { .. } | Step::Etcd { .. } => None,
+        Step::Halt { .. }
+        | Step::Start { .. }
+        | Step::ChangeApi { .. }
+        | Step::Etcd { .. }
+        | Step::RetireKeys { .. } => None,
     }
 }

@@ -53,9 +53,11 @@ fn issuances(plan: &ClusterPlan) -> impl Iterator<Item = &Issuance> {
     steps
         .filter_map(|step| match step {
             Step::Carry { plan, .. } => Some(plan),
-            Step::Halt { .. } | Step::Start { .. } | Step::ChangeApi { .. } | Step::Etcd { .. } => {
-                None
-            }
+            Step::Halt { .. }
+            | Step::Start { .. }
+            | Step::ChangeApi { .. }
+            | Step::Etcd { .. }
+            | Step::RetireKeys { .. } => None,
         })
         .flat_map(|plan| &plan.issuances)
 }

@@ -22,7 +22,7 @@ pub use certificates::KnownCertificates;
 pub use outcome::{CampaignOutcome, HostOutcome, HostState, RunDone, Stopped};
 pub use run::{Campaign, CampaignOptions, HostFacts, PAUSED, Patience, SealsKeys};
 pub use sessions::Sessions;
-pub use settle::{Settlement, settle, start_halted};
+pub use settle::{Settlement, settle, start_halted, start_halted_on};
 
 use crate::session::{HostSession, SessionError};
 use kubepki_core::plan::{Gate, Stage};

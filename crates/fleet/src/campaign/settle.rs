@@ -3,8 +3,9 @@
 
 use super::{CampaignProgress, HostProgress, Sessions};
 use crate::parallel::{Limits, as_they_come};
-use crate::session::{CarryReport, InterruptedRun, SessionError};
+use crate::session::{CarryReport, HostSession, InterruptedRun, SessionError};
 use kubepki_core::model::ComponentKind;
+use kubepki_engine::ports::Progress;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -69,6 +70,27 @@ const STARTED: [&[ComponentKind]; 4] = [
         ComponentKind::CloudControllerManager,
     ],
 ];
+
+/// Starts what the host of this session has halted, in that order. What does not start keeps no other from
+/// it.
+///
+/// # Errors
+/// The first that did not start.
+pub fn start_halted_on(
+    session: &mut dyn HostSession,
+    halted: &[ComponentKind],
+    progress: &dyn Progress,
+) -> Result<(), SessionError> {
+    let mut done = Ok(());
+    for kinds in STARTED {
+        let own = kinds.iter().copied().filter(|kind| halted.contains(kind));
+        let own: Vec<ComponentKind> = own.collect();
+        if !own.is_empty() {
+            done = done.and(session.start(&own, progress));
+        }
+    }
+    done
+}
 
 /// Starts what each of these hosts has halted: etcd on all of them, then API servers, then the rest.
 /// What does not start on a host keeps no other from it. Answers what did not, in that order.

@@ -45,6 +45,12 @@ impl Campaign<'_> {
                 self.progress.host(host, &done);
                 Ok(())
             }
+            Step::RetireKeys { host, keys, how } => {
+                // Each is said as it is done.
+                self.idempotent(host, |session, progress| {
+                    session.retire_keys(keys, how, progress).map(drop)
+                })
+            }
             Step::Start { host, components } => self.idempotent(host, |session, progress| {
                 session.start(components, progress)
             }),

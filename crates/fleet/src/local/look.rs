@@ -6,10 +6,13 @@ use kubepki_core::connections::derive;
 use kubepki_core::diagnose::{Evidence, HostEvidence};
 use kubepki_core::model::{Gap, Inventory, LiveObservation};
 use kubepki_core::plan::Plan;
+use kubepki_core::rotation::ArchivedKeys;
+use kubepki_engine::apply::backup;
 use kubepki_engine::apply::{self, BatchState, Stage};
 use kubepki_engine::examine::{ExamineOptions, ExaminePorts, examine};
 use kubepki_engine::ports::{HostRead, Ports, Progress};
 use kubepki_engine::take_up;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a gap calls the state that runs leave behind: with it nothing can be changed on the host.
@@ -96,16 +99,43 @@ fn rotation_runs(host: &dyn HostRead) -> Vec<RotationRun> {
             .iter()
             .filter(|(batch, state)| *state == BatchState::Committed && batch.reverts.is_none());
         let written = committed.flat_map(|(batch, _)| &batch.steps);
+        let written: Vec<PathBuf> = written.map(|step| step.path.clone()).collect();
+        let archive = record.backup.as_ref();
+        let archive = archive.map(|path| backup::whereabouts(host, path));
         found.push(RotationRun {
             id,
             started_at: record.started_at,
             mark,
-            archive: record.backup.clone(),
-            written: written.map(|step| step.path.clone()).collect(),
+            keys: archived_keys(host, archive.as_deref(), &written),
+            archive,
+            written,
             components: plan.components.iter().map(|it| it.component).collect(),
         });
     }
     found
+}
+
+/// What became of the private keys in an archive. Only where the run replaced one is it looked into.
+fn archived_keys(host: &dyn HostRead, archive: Option<&Path>, written: &[PathBuf]) -> ArchivedKeys {
+    let Some(archive) = archive else {
+        return ArchivedKeys::Kept;
+    };
+    if archive.extension().is_some_and(|it| it == "age") {
+        return ArchivedKeys::Sealed;
+    }
+    let is_a_keys = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.contains("key")
+    };
+    if !written.iter().any(is_a_keys) {
+        return ArchivedKeys::Kept;
+    }
+    match backup::manifest(host, archive) {
+        Ok(Some(manifest)) if backup::destroyed_among(&manifest, written).is_some() => {
+            ArchivedKeys::Destroyed
+        }
+        _ => ArchivedKeys::Kept,
+    }
 }
 
 fn examined(

@@ -16,6 +16,7 @@ mod failure;
 mod halt;
 mod keys;
 mod look;
+mod old_keys;
 mod rotation;
 mod spelling;
 
@@ -31,7 +32,7 @@ use crate::session::{
 use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::{ComponentKind, Inventory};
 use kubepki_core::plan::{EtcdAct, Plan};
-use kubepki_core::rotation::ApiChange;
+use kubepki_core::rotation::{ApiChange, OldKey};
 use kubepki_engine::discover::{DiscoverOptions, discover, host_name};
 use kubepki_engine::execute::Prepared;
 use kubepki_engine::ports::{
@@ -222,6 +223,15 @@ impl<O: Outside> HostSession for LocalSession<O> {
 
     fn etcd(&mut self, act: &EtcdAct, progress: &dyn Progress) -> Result<String, SessionError> {
         self.act_on_etcd(act, progress)
+    }
+
+    fn retire_keys(
+        &mut self,
+        keys: &[PathBuf],
+        how: &OldKey,
+        progress: &dyn Progress,
+    ) -> Result<Vec<String>, SessionError> {
+        self.retire_old_keys(keys, how, progress)
     }
 
     fn recipient(&mut self) -> Result<String, SessionError> {

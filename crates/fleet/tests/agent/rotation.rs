@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kubepki_core::model::ObjectReference;
 use kubepki_core::model::cluster::{ClusterObservation, KnownKeys};
 use kubepki_core::plan::EtcdAct;
-use kubepki_core::rotation::{ApiChange, FreshTrust, Proof, Restart, StaleWorkload};
+use kubepki_core::rotation::{ApiChange, FreshTrust, OldKey, Proof, Restart, StaleWorkload};
 use kubepki_engine::cluster::{ScanOptions, scan};
 use kubepki_engine::ports::{
     ClusterError, ClusterErrorKind, ClusterRead, Page, PageRequest, Progress, ServerVersion,
@@ -40,6 +40,12 @@ fn what_a_rotation_asks_and_changes_survives_the_way() {
         Request::Etcd {
             act: EtcdAct::Snapshot,
         },
+        Request::RetireKeys {
+            keys: vec!["/etc/kubernetes/pki/ca.key".into()],
+            how: OldKey::Seal {
+                recipients: vec!["age1".to_owned()],
+            },
+        },
         Request::Ask {
             question: ApiQuestion::StaleWorkloads {
                 wanted: FreshTrust {
@@ -58,7 +64,10 @@ fn what_a_rotation_asks_and_changes_survives_the_way() {
         let frame = encode(&request).unwrap();
         let back: Request = read_frame(&mut frame.as_slice()).unwrap();
         assert_eq!(back, request);
-        let changes = matches!(request, Request::ChangeApi { .. } | Request::Etcd { .. });
+        let changes = matches!(
+            request,
+            Request::ChangeApi { .. } | Request::Etcd { .. } | Request::RetireKeys { .. }
+        );
         assert_eq!(request.changes(), changes, "{}", request.doing());
     }
     let answer = Response::Answered {

@@ -5,7 +5,7 @@ use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::cluster::Node;
 use kubepki_core::model::{ComponentKind, Inventory, NodeName};
 use kubepki_core::plan::{ClusterPlan, EtcdAct, Gate, Issuance, Plan, Signer, Stage};
-use kubepki_core::rotation::ApiChange;
+use kubepki_core::rotation::{ApiChange, OldKey};
 use kubepki_engine::ports::Progress;
 use kubepki_fleet::campaign::{
     Campaign, CampaignOptions, CampaignOutcome, CampaignProgress, Connect, HostFacts,
@@ -241,7 +241,11 @@ impl HostSession for Session {
         self.world.call(&self.host, "halt")
     }
 
-    fn start(&mut self, _: &[ComponentKind], _: &dyn Progress) -> Result<(), SessionError> {
+    fn start(&mut self, kinds: &[ComponentKind], _: &dyn Progress) -> Result<(), SessionError> {
+        for kind in kinds {
+            let line = format!("starts {} {kind}", self.host);
+            self.world.log.lock().unwrap().push(line);
+        }
         self.world.call(&self.host, "start")
     }
 
@@ -252,6 +256,19 @@ impl HostSession for Session {
     ) -> Result<Vec<String>, SessionError> {
         self.world
             .call(&self.host, "change-api")
+            .map(|()| Vec::new())
+    }
+
+    fn retire_keys(
+        &mut self,
+        keys: &[PathBuf],
+        how: &OldKey,
+        _: &dyn Progress,
+    ) -> Result<Vec<String>, SessionError> {
+        let line = format!("retires {} {} {how:?}", self.host, keys.len());
+        self.world.log.lock().unwrap().push(line);
+        self.world
+            .call(&self.host, "retire-keys")
             .map(|()| Vec::new())
     }
 

@@ -1,8 +1,11 @@
 //! A connection that is lost while a plan is carried out: what became of it there is asked, not assumed.
 
 use crate::hosts::{LONG, NONE, World, cluster_plan, epoch, healthy, renewals, run, stage};
+use kubepki_core::model::ComponentKind::{Etcd, KubeApiserver, KubeScheduler};
 use kubepki_core::plan::{ClusterPlan, EtcdAct, Gate, Pace, Step};
-use kubepki_fleet::campaign::{HostState, Sessions, settle};
+use kubepki_core::rotation::OldKey;
+use kubepki_engine::ports::Progress;
+use kubepki_fleet::campaign::{Connect, HostState, Sessions, settle, start_halted_on};
 use kubepki_fleet::session::InterruptedRun;
 use std::path::Path;
 use std::sync::Arc;
@@ -147,6 +150,48 @@ fn components_are_halted_again_over_a_new_connection() {
     let (outcome, _) = run(&world, &plan, LONG);
     assert!(outcome.is_done(), "{outcome:#?}");
     assert_eq!(world.logged("halt").len(), 2);
+}
+
+#[test]
+fn old_keys_are_retired_again_over_a_new_connection() {
+    let world = World::of(&["cp1"]);
+    world.fail("cp1", "retire-keys", "agent-lost");
+    let (outcome, _) = run(
+        &world,
+        &asking(Step::RetireKeys {
+            host: "cp1".to_owned(),
+            keys: vec!["/etc/kubernetes/pki/ca.key".into()],
+            how: OldKey::Destroy,
+        }),
+        LONG,
+    );
+    assert!(outcome.is_done(), "{outcome:#?}");
+    assert_eq!(world.logged("retires cp1 1 Destroy").len(), 2);
+}
+
+#[test]
+fn what_one_host_had_stopped_is_started_in_its_order_whatever_one_of_it_says() {
+    let world = World::of(&["cp1"]);
+    world.fail("cp1", "start", "not-started");
+    let wires = crate::hosts::Wires(Arc::clone(&world));
+    let mut session = wires.connect("cp1").unwrap();
+    let halted = [KubeScheduler, KubeApiserver, Etcd];
+    let error = start_halted_on(session.as_mut(), &halted, &Silent).unwrap_err();
+    assert_eq!(error.code, "not-started");
+    assert_eq!(
+        world.logged("starts"),
+        [
+            "starts cp1 etcd",
+            "starts cp1 kube-apiserver",
+            "starts cp1 kube-scheduler"
+        ]
+    );
+}
+
+struct Silent;
+
+impl Progress for Silent {
+    fn say(&self, _: &str) {}
 }
 
 #[test]

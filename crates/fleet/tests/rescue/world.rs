@@ -192,7 +192,9 @@ pub fn actions(rescue: &Rescue, stage: &str) -> Vec<String> {
                     .collect();
                 format!("{host} {}", components.join(" "))
             }
-            Step::ChangeApi { host, .. } | Step::Etcd { host, .. } => format!("api {host}"),
+            Step::ChangeApi { host, .. }
+            | Step::Etcd { host, .. }
+            | Step::RetireKeys { host, .. } => format!("api {host}"),
             Step::Halt { host, components } => format!("halt {host} {}", components.len()),
             Step::Start { host, components } => format!("start {host} {}", components.len()),
         })

@@ -92,7 +92,11 @@ fn plans(plan: &ClusterPlan) -> impl Iterator<Item = (&str, &Plan)> {
     let steps = plan.stages.iter().flat_map(|stage| &stage.steps);
     steps.filter_map(|step| match step {
         Step::Carry { host, plan } => Some((host.as_str(), plan.as_ref())),
-        Step::Halt { .. } | Step::Start { .. } | Step::ChangeApi { .. } | Step::Etcd { .. } => None,
+        Step::Halt { .. }
+        | Step::Start { .. }
+        | Step::ChangeApi { .. }
+        | Step::Etcd { .. }
+        | Step::RetireKeys { .. } => None,
     })
 }
 

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{self, Cell, Column, DIM, HEADING, NAME, Table};
 use kubepki_core::plan::{ClusterPlan, EtcdAct, Gate, Origin, Pace, Plan, Stage, Step, TakeUp};
+use kubepki_core::rotation::OldKey;
 use std::io::Write;
 
 /// How many hosts of a line are named.
@@ -89,6 +90,7 @@ fn write_stage(
                     format!("changes {} objects of the API", changes.len()),
                 ));
             }
+            Some(Step::RetireKeys { how, .. }) => acts.push((host, old_keys(how))),
             Some(Step::Etcd { act, .. }) => acts.push((host, etcd_words(act).to_owned())),
             None => {}
         }
@@ -153,6 +155,7 @@ fn sameness(step: &Step) -> Vec<String> {
             changes.iter().map(|change| format!("{change:?}")).collect()
         }
         Step::Etcd { act, .. } => vec![etcd_words(act).to_owned()],
+        Step::RetireKeys { how, .. } => vec![old_keys(how)],
         Step::Carry { plan, .. } => {
             let issuances = plan.issuances.iter().map(|issuance| {
                 format!(
@@ -228,6 +231,20 @@ fn component_words(plan: &Plan) -> String {
         })
         .collect();
     words.join(", ")
+}
+
+/// What becomes of old private keys in backups.
+pub fn old_keys(how: &OldKey) -> String {
+    match how {
+        OldKey::Keep => "keeps the old private keys in its backups".to_owned(),
+        OldKey::Seal { recipients } => format!(
+            "encrypts the backups that hold an old private key for {} and destroys the clear ones",
+            recipients.join(", ")
+        ),
+        OldKey::Destroy => {
+            "destroys the old private keys in its backups: not to be taken back".to_owned()
+        }
+    }
 }
 
 fn etcd_words(act: &EtcdAct) -> &'static str {

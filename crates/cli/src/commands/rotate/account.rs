@@ -2,11 +2,13 @@
 //! programs an object.
 
 use super::clocked::RoundTime;
+use super::left::OldKeyCopy;
 use super::proof::ProofLine;
 use crate::context::Context;
 use crate::error::{API_VERSION, CliError};
 use crate::output::{self, Cell, Column, DIM, HEADING, NAME, Table};
-use kubepki_core::rotation::{Phase, Position, Root, RootPicture};
+use kubepki_core::plan::Downtime;
+use kubepki_core::rotation::{ArchivedKeys, Phase, Position, Root, RootPicture};
 use kubepki_fleet::campaign::CampaignOutcome;
 use serde::Serialize;
 use std::io::Write;
@@ -34,6 +36,8 @@ pub struct Account {
     pub roots: Vec<Root>,
     /// In order.
     pub phases: Vec<PhaseDone>,
+    /// Backups that hold, or held, old private keys of what is over.
+    pub old_keys: Vec<OldKeyCopy>,
     /// Whether it ended early because somebody asked for that.
     pub paused: bool,
 }
@@ -54,6 +58,8 @@ struct RotationResult<'a> {
     /// round that stopped something until the API servers were ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     downtime_seconds: Option<f64>,
+    /// Backups that hold, or held, old private keys.
+    old_keys: &'a [OldKeyCopy],
     left: &'a [String],
 }
 
@@ -73,17 +79,9 @@ impl Account {
     /// How long nobody reached the API, and how long that was planned to take.
     fn downtime(&self) -> Option<(f64, u32)> {
         let rounds: Vec<&RoundTime> = self.phases.iter().flat_map(|it| &it.rounds).collect();
-        let named = |round: &&RoundTime, name: &str| {
-            let (_, own) = round
-                .round
-                .split_once("issue-from-new-")
-                .unwrap_or_default();
-            own == name
-        };
-        let first = rounds.iter().position(|round| named(round, "halt"))?;
-        let last = rounds
-            .iter()
-            .position(|round| named(round, "start-api-servers"))?;
+        let is = |downtime| move |round: &&RoundTime| round.downtime == downtime;
+        let first = rounds.iter().position(is(Downtime::Begins))?;
+        let last = rounds.iter().rposition(is(Downtime::Ends))?;
         let down = rounds.get(first..=last)?;
         let seconds = down.iter().map(|round| round.seconds).sum::<f64>();
         let planned = down.iter().fold(0, |sum: u32, round| {
@@ -118,6 +116,7 @@ impl Account {
                     done: self.is_done(),
                     paused: self.paused,
                     downtime_seconds: self.downtime().map(|(seconds, _)| seconds),
+                    old_keys: &self.old_keys,
                     left,
                 },
             );
@@ -134,6 +133,7 @@ impl Account {
         for root in of_these {
             super::standing::headline(&mut stdout, root)?;
         }
+        self.destroyed(&mut stdout)?;
         if !left.is_empty() {
             writeln!(stdout, "\n{HEADING}Left to you{HEADING:#}")?;
             for line in left {
@@ -141,6 +141,25 @@ impl Account {
             }
         }
         Ok(stdout.flush()?)
+    }
+
+    /// What is gone for good, and what nobody can promise of it.
+    fn destroyed(&self, writer: &mut dyn Write) -> Result<(), CliError> {
+        for root in &self.roots {
+            let gone = self.old_keys.iter();
+            let gone: Vec<String> = gone
+                .filter(|it| it.root == *root && it.keys == ArchivedKeys::Destroyed)
+                .map(|it| format!("{} {}", it.host, it.archive.display()))
+                .collect();
+            if !gone.is_empty() {
+                writeln!(
+                    writer,
+                    "{root}: the old private key was destroyed in {}; what a journal, a snapshot or a flash disk keeps below its file system is beyond reach",
+                    gone.join(", ")
+                )?;
+            }
+        }
+        Ok(())
     }
 
     fn times(&self, writer: &mut dyn Write) -> Result<(), CliError> {
@@ -227,6 +246,45 @@ mod tests {
     use kubepki_fleet::session::SessionError;
 
     #[test]
+    fn a_downtime_lasts_from_its_first_halt_until_api_servers_are_ready() {
+        let round = |seconds, downtime| RoundTime {
+            seconds,
+            estimate_seconds: 10,
+            downtime,
+            ..RoundTime::default()
+        };
+        let (begins, ends) = (Downtime::Begins, Downtime::Ends);
+        let rounds = [
+            round(1.0, Downtime::None),
+            round(2.0, begins),
+            round(4.0, Downtime::None),
+            round(8.0, ends),
+            round(16.0, Downtime::None),
+        ];
+        let of = |rounds: &[RoundTime]| {
+            let outcome = CampaignOutcome {
+                hosts: Vec::new(),
+                stopped: None,
+            };
+            let phases = vec![PhaseDone {
+                phase: Phase::IssueFromNew,
+                plan: String::new(),
+                proof: ProofLine::default(),
+                rounds: rounds.to_vec(),
+                outcome,
+            }];
+            let account = Account {
+                phases,
+                ..Account::default()
+            };
+            account.downtime()
+        };
+        assert_eq!(of(&rounds), Some((14.0, 30)));
+        assert_eq!(of(&rounds[2..]), None, "it began in another run");
+        assert_eq!(of(&rounds[..3]), None, "it was cut short");
+    }
+
+    #[test]
     fn what_came_of_it_fits_its_schema() {
         let schema = include_str!("../../../../../docs/schema/rotation-result.json");
         let run = RunDone {
@@ -288,6 +346,12 @@ mod tests {
                 done: false,
                 paused: false,
                 downtime_seconds,
+                old_keys: &[OldKeyCopy {
+                    root: Root::KubernetesCa,
+                    host: "cp1".to_owned(),
+                    archive: "/var/lib/kubepki/backups/20261122T114500Z-0a1b2c3d.tar".into(),
+                    keys: ArchivedKeys::Destroyed,
+                }],
                 left: &["cp1: a copy".to_owned()],
             };
             fits(schema, &shown);

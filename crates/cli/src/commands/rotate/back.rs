@@ -100,12 +100,15 @@ fn plan(world: &World, how_far: HowFar) -> Result<ClusterPlan, CliError> {
     back(&hosts, picture, how_far, SystemClock.now()).map_err(|error| {
         let shown = CliError::new(error.code(), &error);
         match error {
-            BackError::Over => shown.hint(
+            BackError::Over | BackError::KeyDestroyed { .. } => shown.hint(
                 "a new rotation replaces what is there now: `kubepki rotate plan`; single hosts go back with `kubepki undo`",
             ),
             BackError::NoBackup { .. } => {
                 shown.hint("`kubepki rotate run` goes forward from here")
             }
+            BackError::Sealed { .. } => shown.hint(
+                "whoever has the identity goes back on that host: `kubepki undo RUN --identity FILE`",
+            ),
             _ => shown,
         }
     })

@@ -4,7 +4,7 @@
 use crate::commands::fleet::Voices;
 use jiff::Timestamp;
 use kubepki_core::model::ComponentKind;
-use kubepki_core::plan::{Gate, Stage};
+use kubepki_core::plan::{Downtime, Gate, Stage};
 use kubepki_core::rotation::Picture;
 use kubepki_fleet::campaign::{CampaignOutcome, CampaignProgress};
 use serde::Serialize;
@@ -29,6 +29,9 @@ pub struct RoundTime {
     pub api_away_seconds: f64,
     /// As it was planned.
     pub estimate_seconds: u32,
+    /// Whether a downtime begins or ends with it.
+    #[serde(skip)]
+    pub downtime: Downtime,
 }
 
 /// Told, and asked whether the next round may begin.
@@ -105,6 +108,7 @@ impl CampaignProgress for Clocked<'_> {
             round: stage.name.clone(),
             started_at: Timestamp::now(),
             estimate_seconds: stage.estimate_seconds,
+            downtime: stage.downtime(),
             ..RoundTime::default()
         });
         drop(times);

@@ -22,8 +22,8 @@ use kubepki_adapters::host::LocalHost;
 use kubepki_core::model::ComponentKind;
 use kubepki_core::plan::ClusterPlan;
 use kubepki_core::rotation::lower::lower;
-use kubepki_core::rotation::plan::{next_phase, script_for, whole};
-use kubepki_core::rotation::{Phase, Root, RotationRequest, Script};
+use kubepki_core::rotation::plan::{for_old_keys, next_phase, script_for, whole};
+use kubepki_core::rotation::{OldKey, Phase, Root, RotationRequest, Script};
 use kubepki_engine::discover::host_name;
 use kubepki_engine::ports::Clock;
 use kubepki_fleet::campaign::{CampaignOutcome, HostState, PAUSED, Patience};
@@ -90,8 +90,13 @@ pub fn run(
             return Ok(ExitCode::Fine);
         }
     }
-    fits(&world, &roots, extent)?;
-    if standing::phase(&world.picture, &roots) == Phase::Prepare {
+    // What was kept at the end of a rotation may be parted with later.
+    let is_over = standing::at_rest(&world.picture, &roots);
+    let only_old_keys = is_over && extent == Extent::Finish && request.old_key != OldKey::Keep;
+    if !only_old_keys {
+        fits(&world, &roots, extent)?;
+    }
+    if standing::phase(&world.picture, &roots) == Phase::Prepare && !only_old_keys {
         ready::to_begin(context, &undertaking, &world)?;
     }
     let paused = flag_of_interrupts();
@@ -101,6 +106,7 @@ pub fn run(
         args,
         extent,
         request: &request,
+        only_old_keys,
         paused: &paused,
     };
     if !going.is_agreed(&world)? {
@@ -189,6 +195,8 @@ struct Going<'a> {
     args: &'a RotateRunArgs,
     extent: Extent,
     request: &'a RotationRequest,
+    /// The rotation is over; only what backups hold of the old keys is still to go.
+    only_old_keys: bool,
     paused: &'a AtomicBool,
 }
 
@@ -247,11 +255,8 @@ impl Going<'_> {
             }
         }
         let mut left = left::to_the_user(&world.picture, self.request);
-        left.extend(left::old_keys(
-            &world.picture,
-            self.request,
-            world.rotation_runs(),
-        ));
+        account.old_keys = left::old_keys(&world.picture, self.request, world.rotation_runs());
+        left.extend(left::kept(&account.old_keys));
         account.tell(self.context, &world.picture.roots, &left)?;
         self.how_to_go_on(&world);
         Ok(ExitCode::Fine)
@@ -267,6 +272,7 @@ impl Going<'_> {
         let roots = &self.request.roots;
         match standing::at_rest(&world.picture, roots) {
             true if last.is_some() => None,
+            true if self.only_old_keys => Some(Phase::RetireOld),
             true => Some(Phase::Prepare),
             // What has something left to do comes before what is only not proved yet.
             false => next_phase(&world.picture, self.request)
@@ -309,7 +315,10 @@ impl Going<'_> {
         if self.is_one_phase() {
             return Ok(true);
         }
-        let script = whole(&world.picture, self.request).map_err(|refused| refusal(&refused))?;
+        let script = match self.only_old_keys {
+            true => for_old_keys(&world.picture, self.request),
+            false => whole(&world.picture, self.request).map_err(|refused| refusal(&refused))?,
+        };
         let (line, verdict) = proof::proved(world, &script)?;
         standing::gaps(self.context, &world.picture)?;
         show::write_script(self.context, &world.picture, self.request, &script)?;
@@ -325,8 +334,11 @@ impl Going<'_> {
             Phase::ALL.len(),
             standing::purpose(phase)
         ));
-        let script =
-            script_for(&world.picture, self.request, phase).map_err(|refused| refusal(&refused))?;
+        let script = match self.only_old_keys {
+            true => for_old_keys(&world.picture, self.request),
+            false => script_for(&world.picture, self.request, phase)
+                .map_err(|refused| refusal(&refused))?,
+        };
         let (line, verdict) = proof::proved(world, &script)?;
         let plan = self.plan(world, &script)?;
         if plan.is_empty() {

@@ -1,10 +1,11 @@
 //! What a rotation leaves to people, and what keeps a phase from being over.
 
 use kubepki_core::rotation::{
-    Holds, Keeper, Phase, Picture, PlaceState, Position, Purpose, RootPicture, RotationRequest,
-    RotationRun, successor,
+    ArchivedKeys, Holds, Keeper, Phase, Picture, PlaceState, Position, Purpose, Root, RootPicture,
+    RotationRequest, RotationRun, successor,
 };
-use std::path::Path;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 /// Of one kind this many are named.
 const MOST: usize = 12;
@@ -40,19 +41,64 @@ fn after(root: &RootPicture) -> String {
     }
 }
 
-/// Where the old private keys still are when it is over: archives of the runs that replaced them.
+/// A backup that holds, or held, an old private key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OldKeyCopy {
+    /// Whose.
+    pub root: Root,
+    /// Where.
+    pub host: String,
+    /// The archive.
+    pub archive: PathBuf,
+    /// What became of the key in it.
+    pub keys: ArchivedKeys,
+}
+
+/// Where the old private keys still are when it is over, or were: archives of the runs that replaced them.
 pub fn old_keys<'w>(
     picture: &Picture,
     request: &RotationRequest,
     runs: impl Iterator<Item = (&'w str, &'w RotationRun)>,
-) -> Vec<String> {
+) -> Vec<OldKeyCopy> {
     let runs: Vec<(&str, &RotationRun)> = runs.collect();
     let at_rest = roots(picture, request).filter(|root| root.position == Position::AtRest);
-    at_rest.filter_map(|root| of_root(root, &runs)).collect()
+    at_rest.flat_map(|root| of_root(root, &runs)).collect()
 }
 
-fn of_root(root: &RootPicture, runs: &[(&str, &RotationRun)]) -> Option<String> {
-    let now = successor::short(root.old.first()?);
+/// What is still to be known of them, root by root.
+pub fn kept(copies: &[OldKeyCopy]) -> Vec<String> {
+    let is_kept = |copy: &&OldKeyCopy| copy.keys != ArchivedKeys::Destroyed;
+    let of = |root: Root| {
+        copies
+            .iter()
+            .filter(is_kept)
+            .filter(move |it| it.root == root)
+    };
+    let named = |copy: &OldKeyCopy| {
+        let sealed = match copy.keys {
+            ArchivedKeys::Sealed => " (sealed)",
+            _ => "",
+        };
+        format!("{} {}{sealed}", copy.host, copy.archive.display())
+    };
+    let told = Root::ALL.into_iter().filter_map(|root| {
+        let archives: Vec<String> = of(root).map(named).collect();
+        (!archives.is_empty()).then(|| {
+            format!(
+                "{root}: the old private key is in no file in use any more, but in these backups, by which `kubepki rotate \
+                 back` goes back (`kubepki rotate finish {root} --old-key destroy` takes it out): {}",
+                archives.join(", ")
+            )
+        })
+    });
+    told.collect()
+}
+
+fn of_root(root: &RootPicture, runs: &[(&str, &RotationRun)]) -> Vec<OldKeyCopy> {
+    let Some(now) = root.old.first().map(successor::short) else {
+        return Vec::new();
+    };
     let keys: Vec<(Option<&str>, &Path)> = root
         .places
         .iter()
@@ -68,26 +114,16 @@ fn of_root(root: &RootPicture, runs: &[(&str, &RotationRun)]) -> Option<String> 
                 })
             })
     };
-    let archives: Vec<String> = runs
-        .iter()
-        .filter(|(host, run)| holds(host, run))
-        .filter_map(|(host, run)| {
-            let archive = run.archive.as_ref()?;
-            let sealed = match archive.extension().is_some_and(|it| it == "age") {
-                true => " (sealed)",
-                false => "",
-            };
-            Some(format!("{host} {}{sealed}", archive.display()))
+    let held = runs.iter().filter(|(host, run)| holds(host, run));
+    held.filter_map(|(host, run)| {
+        Some(OldKeyCopy {
+            root: root.root,
+            host: (*host).to_owned(),
+            archive: run.archive.clone()?,
+            keys: run.keys,
         })
-        .collect();
-    (!archives.is_empty()).then(|| {
-        format!(
-            "{}: the old private key is in no file in use any more, but in these backups, by which `kubepki rotate back` \
-             goes back: {}",
-            root.root,
-            archives.join(", ")
-        )
     })
+    .collect()
 }
 
 fn is_a_keys(path: &Path) -> bool {
@@ -172,8 +208,6 @@ mod tests {
     use crate::commands::rotate::scene::half_way;
     use kubepki_core::connections::Place;
     use kubepki_core::plan::RotationMark;
-    use kubepki_core::rotation::Root;
-    use std::path::PathBuf;
 
     #[test]
     fn archives_that_hold_the_old_key_are_named() {
@@ -203,6 +237,11 @@ mod tests {
                 round: "signers".to_owned(),
             },
             archive: Some(archive.into()),
+            keys: match archive {
+                "/b/2.tar.age" => ArchivedKeys::Sealed,
+                "/b/5.tar" => ArchivedKeys::Destroyed,
+                _ => ArchivedKeys::Kept,
+            },
             written: vec![written.into()],
             components: Vec::new(),
         };
@@ -213,9 +252,12 @@ mod tests {
             run("2", &format!("ffff+{now}"), previous, "/b/2.tar.age"),
             run("3", &now, ca, "/b/3.tar"),
             run("4", "another", ca_key, "/b/4.tar"),
+            run("5", &now, ca_key, "/b/5.tar"),
         ];
         let request = RotationRequest::new([Root::KubernetesCa]);
-        let told = old_keys(&picture, &request, runs.iter().map(|run| ("cp1", run)));
+        let copies = old_keys(&picture, &request, runs.iter().map(|run| ("cp1", run)));
+        assert_eq!(copies.len(), 3, "{copies:?}");
+        let told = kept(&copies);
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(
             told[0].ends_with("cp1 /b/1.tar, cp1 /b/2.tar.age (sealed)"),

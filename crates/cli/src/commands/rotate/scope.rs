@@ -2,7 +2,8 @@
 
 use super::look::World;
 use super::standing;
-use crate::args::{RestartChoice, RootChoice, RotationWish, roots as typed_roots};
+use crate::args::{OldKeyChoice, RestartChoice, RootChoice, RotationWish, roots as typed_roots};
+use crate::commands::backup::protection;
 use crate::commands::fleet::document::{SelectedHosts, selected};
 use crate::commands::fleet::everybody;
 use crate::commands::rescue::hosts::this_one;
@@ -10,7 +11,7 @@ use crate::context::{Context, host_error};
 use crate::error::CliError;
 use kubepki_adapters::host::LocalHost;
 use kubepki_core::rotation::plan::{GivenAuthority, GivenKey, RestartWorkloads};
-use kubepki_core::rotation::{Picture, Root, RootPicture, RotationRequest};
+use kubepki_core::rotation::{OldKey, Picture, Root, RootPicture, RotationRequest};
 use kubepki_engine::ports::{FILE_LIMIT, HostRead};
 use kubepki_engine::transit::public_sha256;
 use kubepki_sealed::danger;
@@ -106,9 +107,32 @@ pub fn request(
             })
             .collect(),
         batch,
+        old_key: old_key(wish)?,
         offline: wish.offline || world.is_swap_under_way(roots),
         ..default
     })
+}
+
+/// What becomes of the old private keys; a recipient that is none is told before anything is begun.
+fn old_key(wish: &RotationWish) -> Result<OldKey, CliError> {
+    let recipients = &wish.old_key_recipient;
+    match wish.old_key {
+        OldKeyChoice::Seal if recipients.is_empty() => Err(CliError::usage(
+            "--old-key seal needs somebody who can open it: --old-key-recipient RECIPIENT",
+        )
+        .hint("`age-keygen` makes an identity and prints its recipient, age1…")),
+        OldKeyChoice::Seal => {
+            protection(recipients)?;
+            Ok(OldKey::Seal {
+                recipients: recipients.clone(),
+            })
+        }
+        _ if !recipients.is_empty() => Err(CliError::usage(
+            "--old-key-recipient says for whom --old-key seal encrypts",
+        )),
+        OldKeyChoice::Keep => Ok(OldKey::Keep),
+        OldKeyChoice::Destroy => Ok(OldKey::Destroy),
+    }
 }
 
 fn given(

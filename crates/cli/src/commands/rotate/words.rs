@@ -1,5 +1,6 @@
 //! Rounds in words: what each host does in its turn, and what is waited for.
 
+use crate::commands::plan_view::old_keys;
 use kubepki_core::plan::Pace;
 use kubepki_core::rotation::{Action, Await, Holds, Round, Turn};
 
@@ -124,6 +125,7 @@ fn single(action: &Action) -> Option<String> {
         Action::RemoveSuccessorFiles { root } => {
             format!("removes the files that the rotation of the {root} needed")
         }
+        Action::RetireKey { how, .. } => old_keys(how),
         Action::Halt { components } => format!("stops {}", list(components)),
         Action::Start { components } => format!("starts {}", list(components)),
     })

@@ -6,9 +6,14 @@
 //! wise.
 
 mod api;
+mod error;
+mod lost;
 mod swap;
 #[cfg(test)]
 mod tests;
+
+pub use error::BackError;
+pub use lost::ArchivedKeys;
 
 use super::phase::Phase;
 use super::picture::Picture;
@@ -21,6 +26,7 @@ use crate::plan::{
     Stage, Step, TakeUp,
 };
 use jiff::Timestamp;
+use lost::can_come_back;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -54,6 +60,9 @@ pub struct RotationRun {
     pub mark: RotationMark,
     /// The archive with the old files; `None` when nothing was written or no backup made.
     pub archive: Option<PathBuf>,
+    /// What became of the private keys in the archive.
+    #[serde(default)]
+    pub keys: ArchivedKeys,
     /// The paths that it wrote.
     pub written: Vec<PathBuf>,
     /// The components that took it up, to be restarted when it is taken back.
@@ -82,39 +91,6 @@ pub enum HowFar {
     Everything,
 }
 
-/// Why a rotation is not taken back.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BackError {
-    /// No host has a run of a rotation that was not taken back.
-    #[error("there is nothing to take back: no host has a run of a rotation that changed files")]
-    Nothing,
-    /// A run was made without a backup.
-    #[error("run {run} on {host} made no backup, so what it changed cannot come back")]
-    NoBackup {
-        /// The host.
-        host: String,
-        /// The run.
-        run: String,
-    },
-    /// Nobody trusts the old generation any more, and nothing of it is left to trust again.
-    #[error(
-        "the rotation is over: the old generation is no longer known in the cluster, and only its last phase can be taken back"
-    )]
-    Over,
-}
-
-impl BackError {
-    /// Stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Nothing => "nothing-to-take-back",
-            Self::NoBackup { .. } => "no-backup",
-            Self::Over => "rotation-over",
-        }
-    }
-}
-
 /// Plans to take back the last round, the last phase or all of the newest rotation.
 ///
 /// # Errors
@@ -129,6 +105,7 @@ pub fn back(
     if taken.is_empty() {
         return Err(BackError::Nothing);
     }
+    can_come_back(hosts, &taken)?;
     let phases: BTreeSet<Phase> = taken.iter().map(|(_, run)| run.mark.phase).collect();
     let is_over = picture.is_some_and(|picture| picture.roots.iter().all(|it| it.new.is_none()));
     if is_over && phases.contains(&Phase::RetireOld) && phases.len() > 1 {

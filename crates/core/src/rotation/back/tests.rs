@@ -54,6 +54,7 @@ fn run(id: &str, minute: i64, phase: Phase, round: &str) -> RotationRun {
             phase,
             round: round.to_owned(),
         },
+        keys: ArchivedKeys::Kept,
         archive: Some(PathBuf::from(format!("/b/{id}.tar"))),
         written: vec!["/pki/ca.crt".into()],
         components: vec![ComponentKind::Kubelet],
@@ -400,4 +401,45 @@ fn a_manifest_that_a_restart_changes_is_not_expected_to_stay() {
         _ => Vec::new(),
     });
     assert!(expected.into_iter().all(|it| it.path != manifest));
+}
+
+#[test]
+fn what_was_destroyed_or_sealed_does_not_come_back() {
+    let inventories = [inventory("cp1"), inventory("w1")];
+    let [mut first, mut second] = runs();
+    let hosts = |first: &[RotationRun], second: &[RotationRun]| -> Result<ClusterPlan, BackError> {
+        let hosts = [
+            HostRuns {
+                name: "cp1",
+                inventory: &inventories[0],
+                runs: first,
+            },
+            HostRuns {
+                name: "w1",
+                inventory: &inventories[1],
+                runs: second,
+            },
+        ];
+        back(&hosts, None, HowFar::Phase, at(100))
+    };
+    assert!(hosts(&first, &second).is_ok());
+    // Even where only a later phase is to be taken back: its beginning leads nowhere any more.
+    let early = second.iter_mut().min_by_key(|it| it.started_at).unwrap();
+    early.mark.rotation = "abc".to_owned();
+    early.keys = ArchivedKeys::Destroyed;
+    let run = early.id.clone();
+    let error = hosts(&first, &second).unwrap_err();
+    assert_eq!(error.code(), "key-destroyed");
+    assert!(
+        error.to_string().contains(&format!("run {run} on w1")),
+        "{error}"
+    );
+    second.clear();
+    for run in &mut first {
+        run.keys = ArchivedKeys::Sealed;
+    }
+    assert_eq!(
+        hosts(&first, &second).unwrap_err().code(),
+        "backup-encrypted"
+    );
 }

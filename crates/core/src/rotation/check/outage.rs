@@ -105,6 +105,10 @@ impl Outage {
                 format!("{root} on {host}"),
                 "its successor is removed while hosts may still have to be swapped with it",
             )),
+            Action::RetireKey { root, .. } => breaches.push(breach(
+                format!("{root} on {host}"),
+                "its old private key goes while the swap may still have to be taken back",
+            )),
             Action::SnapshotEtcd | Action::YieldEtcdLeadership if !self.is_well(Etcd) => {
                 let words = "it is asked while it is down".to_owned();
                 breaches.push(order(format!("etcd on {host}"), words));

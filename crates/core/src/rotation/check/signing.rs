@@ -217,6 +217,20 @@ impl Signing {
                     holders.remove(host);
                 }
             }
+            // Of one that is at rest there is nothing old that anybody could still live by.
+            Action::RetireKey { root, .. } if self.known.contains(root) => {
+                for ((_, other), pair) in self.pairs.iter().filter(|((of, _), _)| of == root) {
+                    let own = self.own_file(*root, other);
+                    let still = match own {
+                        _ if !pair.is_new => format!("{other} signs with it"),
+                        Some((file, holds)) if holds != Holds::New => {
+                            format!("{file} on {other} holds its certificate")
+                        }
+                        _ => continue,
+                    };
+                    breach(*root, format!("its old private key goes while {still}"));
+                }
+            }
             // Without a restart the process goes on as it was told before.
             Action::SplitSigner | Action::JoinSigner if restarts => {
                 if let Some(signer) = self.signers.get_mut(host) {

@@ -19,6 +19,7 @@ mod targets;
 pub use error::LowerError;
 
 use super::api_change::ApiChange;
+use super::old_key::OldKey;
 use super::picture::Picture;
 use super::plan::RotationRequest;
 use super::root::Root;
@@ -34,6 +35,7 @@ use draft::Draft;
 use jiff::{SignedDuration, Timestamp};
 use scene::Scene;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// Makes a script into a plan for the cluster, which was seen as `picture` and `hosts` say. The picture's
 /// names of hosts are those of the cluster document, as are the views'.
@@ -193,6 +195,10 @@ fn steps(
                     components: components.clone(),
                 });
             }
+            Action::RetireKey { root, how } => {
+                let keys = successors::own_keys(scene, host, *root)?;
+                add_keys(&mut steps, host, keys, how);
+            }
             action => {
                 for change in changes(scene, action)? {
                     add_change(&mut steps, host, change);
@@ -202,6 +208,19 @@ fn steps(
     }
     steps.extend(carried);
     Ok(steps)
+}
+
+/// One step for all roots of a turn.
+fn add_keys(steps: &mut Vec<Step>, host: &str, paths: Vec<PathBuf>, how: &OldKey) {
+    if let Some(Step::RetireKeys { keys, .. }) = steps.last_mut() {
+        keys.extend(paths);
+        return;
+    }
+    steps.push(Step::RetireKeys {
+        host: host.to_owned(),
+        keys: paths,
+        how: how.clone(),
+    });
 }
 
 fn add_change(steps: &mut Vec<Step>, host: &str, change: ApiChange) {

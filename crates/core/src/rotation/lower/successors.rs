@@ -9,6 +9,7 @@ use crate::plan::document::{Issuance, KeyChoice, Origin, Signer};
 use crate::plan::file_edit::{FileEdit, OPERATOR};
 use crate::plan::renew::key_type_like;
 use crate::rotation::generations::public_keys;
+use crate::rotation::old_key::OldKey;
 use crate::rotation::picture::{Generation, Holds};
 use crate::rotation::plan::{GivenAuthority, GivenKey};
 use crate::rotation::root::Root;
@@ -168,6 +169,31 @@ pub(super) fn install(
     Ok(())
 }
 
+/// Where a root's own private key lies on a host.
+pub(super) fn own_keys(
+    scene: &Scene<'_>,
+    host: &str,
+    root: Root,
+) -> Result<Vec<PathBuf>, LowerError> {
+    let mut keys: Vec<PathBuf> = match root {
+        Root::ServiceAccountKey => scene
+            .inventory(host)?
+            .service_account_keys
+            .iter()
+            .filter(|key| matches!(key.contents, ServiceAccountKeyContents::Private(_)))
+            .map(|key| key.path.clone())
+            .filter(|path| !successor::is_of_a_rotation(path))
+            .collect(),
+        _ => {
+            let own = scene.own(host, root)?.into_iter();
+            own.filter_map(|own| own.key_path.clone()).collect()
+        }
+    };
+    keys.sort();
+    keys.dedup();
+    Ok(keys)
+}
+
 /// What a rotation has put beside the root's own files goes.
 pub(super) fn remove(
     scene: &Scene<'_>,
@@ -192,7 +218,11 @@ pub(super) fn remove(
                 successor::request(certificate),
             ]);
             if let Some(key) = &own.key_path {
-                beside.extend([successor(key), previous(key)]);
+                beside.push(successor(key));
+                // What is not to be in a backup is gone by now.
+                if scene.request.old_key == OldKey::Keep {
+                    beside.push(previous(key));
+                }
             }
         }
     }

@@ -131,7 +131,10 @@ impl After {
                 it.root.leftovers.retain(|holder| holder != host);
                 it.root.successor_keys.retain(|holder| holder != host);
             }),
-            Action::SnapshotEtcd | Action::RequestSuccessor { .. } | Action::Halt { .. } => {}
+            Action::SnapshotEtcd
+            | Action::RequestSuccessor { .. }
+            | Action::RetireKey { .. }
+            | Action::Halt { .. } => {}
         }
     }
 

@@ -121,6 +121,27 @@ fn needs_api(root: &RootPicture) -> bool {
         .any(|place| matches!(place.place, Place::Api(_)) && place.kept_by != Keeper::Outside)
 }
 
+/// TLS takes Ed25519 everywhere, but who opens the files does not: kubeadm's `pkiutil.TryLoadKeyFromDisk`
+/// and kube-apiserver's `serviceaccount.JWTTokenGenerator` know RSA and ECDSA alone.
+fn key_type(request: &RotationRequest, root: Root) -> Result<(), Refusal> {
+    let Some(asked) = request.key_type.as_ref().filter(|it| *it == "ed25519") else {
+        return Ok(());
+    };
+    let reason = match root {
+        Root::ServiceAccountKey => {
+            "kube-apiserver signs tokens with RSA and ECDSA keys only (`unknown private key type`)"
+        }
+        _ => {
+            "kubeadm opens RSA and ECDSA keys only (`neither in RSA nor ECDSA format`) and could renew and join nothing any more"
+        }
+    };
+    Err(Refusal::KeyTypeUnusable {
+        root,
+        key_type: asked.clone(),
+        reason,
+    })
+}
+
 fn authority(
     picture: &Picture,
     request: &RotationRequest,
@@ -163,6 +184,7 @@ fn authority(
             });
         }
     } else {
+        key_type(request, root.root)?;
         if maker(request, root).is_none() {
             return Err(given::external(root));
         }

@@ -9,6 +9,9 @@ use crate::rotation::{Action, Await, Round, Turn};
 const VISIT: u32 = 1;
 /// A static-pod API server that is stopped drains for up to this long.
 const DRAIN: u32 = 20;
+/// Everything that serves or controls a host stops together: nobody is left whose connections would have to
+/// be drained. Measured 0.2 to 2.2 s, on a loaded machine.
+const HALT: u32 = 4;
 /// The longest that a component that polls its files lets pass; half of it is what is mostly left.
 const POLL: u32 = 60;
 
@@ -99,9 +102,9 @@ fn of_turn(turn: &Turn) -> u32 {
         | Action::ReceiveSuccessor { .. } => 1,
         Action::Restart { component, parks } => of_restart(*component, parks),
         Action::YieldEtcdLeadership | Action::Recreate { .. } => 1,
-        Action::RestartWorkloads { .. } => 2,
+        Action::RestartWorkloads { .. } | Action::RetireKey { .. } => 2,
         Action::AddTokenSecrets | Action::DropTokenSecrets => 2,
-        Action::Halt { .. } => DRAIN,
+        Action::Halt { .. } => HALT,
         Action::Start { components } => sum(components
             .iter()
             .map(|component| of_restart(*component, &[]))),

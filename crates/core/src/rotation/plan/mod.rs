@@ -109,6 +109,16 @@ pub fn whole(picture: &Picture, request: &RotationRequest) -> Result<Script, Ref
     })
 }
 
+/// What is to be done with the old private keys of roots that were rotated before, and are at rest now;
+/// empty where they are kept.
+pub fn for_old_keys(picture: &Picture, request: &RotationRequest) -> Script {
+    let scene = Scene::new(picture, request);
+    let roots = scene.roots.iter().copied();
+    let rounds: Vec<Round> = retire::old_keys(&scene, roots).into_iter().collect();
+    let notices = notices::notices(&scene, &rounds);
+    Script { rounds, notices }
+}
+
 /// The first phase that has something left to do for the roots of the request; `None` when nothing has.
 /// Roots that are all at rest begin with [`Phase::Prepare`].
 pub fn next_phase(picture: &Picture, request: &RotationRequest) -> Option<Phase> {

@@ -9,7 +9,7 @@ use crate::connections::Place;
 use crate::model::ComponentKind::{Etcd, KubeApiserver};
 use crate::plan::Notice;
 use crate::rotation::picture::{Holds, HostFacts, Keeper, Purpose, RootPicture};
-use crate::rotation::{Action, Phase, RestartWorkloads, Root, Round, Turn};
+use crate::rotation::{Action, OldKey, Phase, RestartWorkloads, Root, Round, Turn};
 
 pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
     let mut all = Vec::new();
@@ -92,13 +92,31 @@ pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
     all.extend(left_to_owners(scene, rounds));
     let retires = rounds.iter().any(|round| round.phase == Phase::RetireOld);
     if retires {
-        all.push(notice(
-            "old-key-destroyed",
-            "private keys",
-            "at the end the old keys go from their places; the backups of the rotation's runs still hold them, for `kubepki rotate back`, until `kubepki backup prune`".to_owned(),
-        ));
+        all.push(old_keys(&scene.request.old_key));
     }
     all
+}
+
+/// What becomes of the old private keys.
+fn old_keys(how: &OldKey) -> Notice {
+    let (code, words) = match how {
+        OldKey::Keep => (
+            "old-key-kept",
+            "at the end the old keys go from their places; the backups of the rotation's runs still hold them, for `kubepki rotate back`, until `kubepki backup prune` (or `--old-key seal`, `--old-key destroy`)".to_owned(),
+        ),
+        OldKey::Destroy => (
+            "old-key-destroyed",
+            "at the end the old keys are destroyed, in every backup of these hosts too: from then on nothing brings the old generation back, neither `rotate back` nor `undo` nor `restore`. Their bytes are overwritten, which a disk with a journal, snapshots or flash may not honour".to_owned(),
+        ),
+        OldKey::Seal { recipients } => (
+            "old-key-sealed",
+            format!(
+                "at the end backups that hold an old key are encrypted for {}, and the clear ones destroyed: `rotate back` cannot read them then, `undo --identity` on their host can",
+                recipients.join(", ")
+            ),
+        ),
+    };
+    notice(code, "private keys", words)
 }
 
 fn notice(code: &str, object: &str, message: String) -> Notice {

@@ -54,6 +54,16 @@ pub enum Refusal {
         /// Why not.
         reason: String,
     },
+    /// A key of this type would be of no use.
+    #[error("a key of type {key_type} cannot become that of {root}: {reason}")]
+    KeyTypeUnusable {
+        /// Of which root.
+        root: Root,
+        /// As asked.
+        key_type: String,
+        /// Who does not take it.
+        reason: &'static str,
+    },
     /// The host that has the given CA's key is none of the cluster's.
     #[error("the key of the given CA lies on {host}, which is no host of the cluster")]
     KeyHostUnknown {
@@ -230,6 +240,7 @@ impl Refusal {
             Self::RootNotFound { .. } => "root-not-found",
             Self::GivenForAnother { .. } => "given-for-another",
             Self::GivenUnusable { .. } => "given-unusable",
+            Self::KeyTypeUnusable { .. } => "key-type-unusable",
             Self::KeyHostUnknown { .. } => "key-host-unknown",
             Self::KeyHostSignsNot { .. } => "key-host-signs-not",
             Self::AwaitsCertificate { .. } => "awaits-certificate",
@@ -262,6 +273,9 @@ impl Refusal {
             }
             Self::KeyHostSignsNot { .. } => {
                 "name one of them as HOST:PATH, or a file of this machine as PATH: it is sealed for the host"
+            }
+            Self::KeyTypeUnusable { .. } => {
+                "`--key-type ecdsa:p256` is as short, and everybody takes it; so are ecdsa:p384, rsa:2048, rsa:3072 and rsa:4096"
             }
             Self::AwaitsCertificate { .. } => {
                 "`kubepki rotate next --new-ca FILE` goes on with the signed certificate, `kubepki rotate start ROOT --new-ca-csr FILE` writes the request again, `kubepki rotate back` takes it back"

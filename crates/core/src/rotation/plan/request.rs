@@ -1,7 +1,7 @@
 //! What the user wants rotated, and how.
 
 use crate::plan::{EndRule, StartRule};
-use crate::rotation::Root;
+use crate::rotation::{OldKey, Root};
 use jiff::SignedDuration;
 use kubepki_x509::pem;
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub struct RotationRequest {
     pub acknowledged: Vec<String>,
     /// How many workers at once.
     pub batch: u32,
+    /// What becomes of the old private keys in backups, at the end.
+    pub old_key: OldKey,
     /// One brute swap with everything down, instead of phases.
     pub offline: bool,
 }
@@ -103,6 +105,7 @@ impl RotationRequest {
             restart_workloads: RestartWorkloads::default(),
             acknowledged: Vec::new(),
             batch: 10,
+            old_key: OldKey::Keep,
             offline: false,
         }
     }

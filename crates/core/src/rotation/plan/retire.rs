@@ -9,7 +9,7 @@ use super::trust_both::objects;
 use super::work::{Class, Level, Work, trust};
 use crate::connections::Place;
 use crate::rotation::picture::{Holds, Keeper, Purpose, RootPicture};
-use crate::rotation::{Action, Await, Phase, Root, Round, Turn};
+use crate::rotation::{Action, Await, OldKey, Phase, Root, Round, Turn};
 
 pub(super) fn retire(scene: &Scene<'_>) -> Vec<Round> {
     let rounds = scene.rounds(Phase::RetireOld);
@@ -89,8 +89,51 @@ pub(super) fn retire(scene: &Scene<'_>) -> Vec<Round> {
         Level::New,
         recreated(scene),
     ));
-    all.extend(remove(scene));
+    let leftovers = remove(scene);
+    // As long as anything of the successor lies around, the rotation is seen to be unfinished: what is cut
+    // short here is gone on with.
+    if leftovers.is_some() {
+        all.extend(old_keys(scene, scene.rotating()));
+    }
+    all.extend(leftovers);
     all
+}
+
+/// The old private keys in backups go, or are sealed, when nobody needs them: not to be taken back.
+pub(super) fn old_keys<'a>(
+    scene: &Scene<'_>,
+    roots: impl Iterator<Item = &'a RootPicture>,
+) -> Option<Round> {
+    let how = &scene.request.old_key;
+    let reason = match how {
+        OldKey::Keep => return None,
+        OldKey::Destroy => {
+            "nobody needs the old private keys any more: the backups of these hosts lose them, and there is no way back from here"
+        }
+        OldKey::Seal { .. } => {
+            "nobody needs the old private keys any more: backups that hold one are encrypted, and whoever goes back needs the identity"
+        }
+    };
+    let mut turns: Vec<Turn> = Vec::new();
+    for root in roots {
+        let hosts = root.signing_keys.iter();
+        let others = root
+            .leftovers
+            .iter()
+            .filter(|host| !root.signing_keys.contains(host));
+        for host in hosts.chain(others) {
+            let (root, how) = (root.root, how.clone());
+            add(&mut turns, host, Action::RetireKey { root, how });
+        }
+    }
+    scene.rounds(Phase::RetireOld).at_once(
+        turns,
+        &Title {
+            name: "old-keys",
+            reason,
+        },
+        Vec::new(),
+    )
 }
 
 fn drop_tokens(scene: &Scene<'_>) -> Option<Round> {

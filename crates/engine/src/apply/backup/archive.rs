@@ -4,6 +4,7 @@ use super::BackupError;
 use super::encryption::{Unlock, is_encrypted, unprotect};
 use super::manifest::{Entry, FORMAT_VERSION, Kind, Manifest, member_name};
 use crate::apply::targets::sha256;
+use jiff::Timestamp;
 use kubepki_sealed::Sealed;
 use kubepki_sealed::danger::open;
 use std::collections::BTreeMap;
@@ -78,6 +79,39 @@ impl Archive {
         &self.manifest
     }
 
+    /// Every file with its contents.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, &Sealed)> {
+        let files = self.contents.iter();
+        files.map(|(path, contents)| (path.as_path(), contents))
+    }
+
+    /// The same archive without the contents of these files, which were private keys: each with
+    /// SHA-256 of its public half.
+    pub fn without(
+        mut self,
+        keys: &[(PathBuf, Option<String>)],
+        at: Timestamp,
+    ) -> Result<Sealed, BackupError> {
+        let mut manifest = self.manifest;
+        manifest.kubepki_backup = FORMAT_VERSION;
+        for (path, public_key_sha256) in keys {
+            self.contents.remove(path);
+            let entry = manifest.entries.iter_mut().find(|it| it.path == *path);
+            if let Some(entry) = entry {
+                entry.kind = Kind::Destroyed {
+                    at,
+                    public_key_sha256: public_key_sha256.clone(),
+                };
+            }
+        }
+        let contents: Vec<Option<Sealed>> = manifest
+            .entries
+            .iter()
+            .map(|entry| self.contents.remove(&entry.path))
+            .collect();
+        write(&manifest, &contents)
+    }
+
     /// A file's contents.
     pub fn contents(&self, path: &Path) -> Option<&Sealed> {
         self.contents.get(path)
@@ -138,7 +172,7 @@ fn write_members(
         };
         let mut header = tar::Header::new_gnu();
         let attributes = match &entry.kind {
-            Kind::Absent => continue,
+            Kind::Absent | Kind::Destroyed { .. } => continue,
             Kind::Symlink { target } => {
                 header.set_entry_type(tar::EntryType::Symlink);
                 header.set_size(0);

@@ -55,7 +55,7 @@ pub fn assemble(
         contents.push(bytes);
     }
     let manifest = Manifest {
-        kubepki_backup: manifest::FORMAT_VERSION,
+        kubepki_backup: manifest::FIRST_VERSION,
         // A disk without /etc/hostname is still worth saving.
         host: host.hostname().unwrap_or_default(),
         time: request.time,

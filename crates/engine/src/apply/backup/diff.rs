@@ -14,6 +14,8 @@ pub enum PathState {
     Appeared,
     /// It is there and differs.
     Changed(Vec<Difference>),
+    /// It was a private key, and the archive does not hold it any more.
+    Destroyed,
     /// It was there and is gone.
     Missing,
     /// As it was, times aside or not: see [`Difference::Modified`].
@@ -51,6 +53,9 @@ pub fn diff(
 }
 
 fn compare(entry: &Entry, host: &dyn HostRead) -> Result<PathState, BackupError> {
+    if let Kind::Destroyed { .. } = entry.kind {
+        return Ok(PathState::Destroyed);
+    }
     let look = match entry.kind {
         Kind::Directory { .. } => host.metadata(&entry.path),
         _ => host.symlink_metadata(&entry.path),
@@ -76,6 +81,7 @@ fn compare(entry: &Entry, host: &dyn HostRead) -> Result<PathState, BackupError>
     };
     let differences = match &entry.kind {
         Kind::Absent => return Ok(PathState::Appeared),
+        Kind::Destroyed { .. } => return Ok(PathState::Destroyed),
         Kind::Directory { .. } => kind(found.kind == FileKind::Directory),
         Kind::Symlink { target } if found.kind == FileKind::Symlink => {
             let is_same = host.read_link(&entry.path)? == *target;

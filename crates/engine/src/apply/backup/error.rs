@@ -47,6 +47,17 @@ pub enum BackupError {
         /// What is expected.
         detail: &'static str,
     },
+    /// What was to come back is a private key that was destroyed on purpose.
+    #[error(
+        "the archive does not hold the private key {} any more: it was destroyed {at}, when a rotation had retired it (`--old-key destroy`)",
+        path.display()
+    )]
+    KeyDestroyed {
+        /// Where it lay.
+        path: PathBuf,
+        /// When.
+        at: jiff::Timestamp,
+    },
     /// A path was asked for that the archive does not have.
     #[error("the archive has no {}", path.display())]
     NotInArchive {
@@ -83,6 +94,7 @@ impl BackupError {
             Self::FromTheFuture { .. } => "backup-too-new",
             Self::Host(_) => "host-error",
             Self::InvalidKey { .. } => "age-key-invalid",
+            Self::KeyDestroyed { .. } => "key-destroyed",
             Self::NotABackup { .. } => "not-a-backup",
             Self::NotInArchive { .. } => "not-in-backup",
             Self::PathNotText { .. } => "path-not-text",

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The newest format that this program reads and the one that it writes.
-pub const FORMAT_VERSION: u32 = 1;
+/// The newest format that this program reads.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// What a new archive is written in.
+pub const FIRST_VERSION: u32 = 1;
 
 /// What an archive holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +51,13 @@ pub struct Entry {
 pub enum Kind {
     /// Nothing: restoring removes what is there by then.
     Absent,
+    /// A private key that was destroyed in the archive, later than that was made. From version 2 on.
+    Destroyed {
+        /// When.
+        at: Timestamp,
+        /// SHA-256 of its public half, hexadecimal, where it could be read.
+        public_key_sha256: Option<String>,
+    },
     /// A folder, kept so that a lost one can be made again.
     Directory {
         /// Owner and mode.

@@ -12,6 +12,7 @@ mod encryption;
 mod error;
 mod manifest;
 mod restore;
+mod retire;
 mod shelf;
 
 pub use archive::Archive;
@@ -20,5 +21,8 @@ pub use diff::{Difference, PathState, diff};
 pub use encryption::{Protection, Unlock};
 pub use error::BackupError;
 pub use manifest::{Entry, Kind, Manifest};
-pub use restore::{Selection, restore_changes};
-pub use shelf::{Listed, Written, create, default_path, is_partial, list, read};
+pub use restore::{Selection, destroyed_among, restore_changes};
+pub use retire::{doom, seal, settle_doomed, tombstone};
+pub use shelf::{
+    Listed, Written, create, default_path, is_partial, list, manifest, read, whereabouts,
+};

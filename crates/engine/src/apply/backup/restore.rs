@@ -1,9 +1,10 @@
 //! From an archive to the changes that bring its files back. They go through the same transaction as
 //! any other change, so that restoring can be undone too.
 
-use super::manifest::{Entry, Kind};
+use super::manifest::{Entry, Kind, Manifest};
 use super::{Archive, BackupError};
 use crate::apply::Change;
+use jiff::Timestamp;
 use kubepki_sealed::Sealed;
 use kubepki_sealed::danger::open;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,19 @@ impl Selection {
             Self::Paths(paths) => paths.iter().any(|selected| path.starts_with(selected)),
         }
     }
+}
+
+/// The first of these paths whose contents were a private key that was destroyed, and when.
+pub fn destroyed_among<'a>(
+    manifest: &'a Manifest,
+    paths: &[PathBuf],
+) -> Option<(&'a Path, Timestamp)> {
+    manifest.entries.iter().find_map(|entry| match &entry.kind {
+        Kind::Destroyed { at, .. } if paths.contains(&entry.path) => {
+            Some((entry.path.as_path(), *at))
+        }
+        _ => None,
+    })
 }
 
 /// What was there is written back as it was, times included; what was absent is removed; lost
@@ -56,6 +70,10 @@ pub fn restore_changes(
                 }
             }
             _ if !selection.takes(&entry.path) => {}
+            Kind::Destroyed { at, .. } => {
+                let (path, at) = (entry.path.clone(), *at);
+                return Err(BackupError::KeyDestroyed { path, at });
+            }
             Kind::Absent => changes.push(Change::Remove {
                 path: entry.path.clone(),
             }),

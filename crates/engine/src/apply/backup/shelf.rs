@@ -10,9 +10,9 @@ use crate::ports::{FileAttributes, HostErrorKind, HostRead, HostWrite};
 use std::path::{Path, PathBuf};
 
 /// No archive of certificates comes near it; reading one into memory must not exhaust the host.
-const ARCHIVE_LIMIT: u64 = 1 << 30;
+pub(super) const ARCHIVE_LIMIT: u64 = 1 << 30;
 
-const PARTIAL: &str = ".kubepki-partial";
+pub(super) const PARTIAL: &str = ".kubepki-partial";
 
 /// An archive that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +132,24 @@ fn order(listed: &Listed) -> (String, Option<jiff::Timestamp>) {
     let second = name.split('-').next().unwrap_or_default().to_owned();
     let manifest = listed.manifest.as_ref().ok().and_then(Option::as_ref);
     (second, manifest.map(|manifest| manifest.time))
+}
+
+/// Where an archive lies that a journal names: sealed since or not, its ending tells.
+pub fn whereabouts(host: &dyn HostRead, recorded: &Path) -> PathBuf {
+    let is_there = |path: &Path| host.symlink_metadata(path).is_ok();
+    let sibling = match recorded.extension().is_some_and(|it| it == "age") {
+        true => recorded.with_extension(""),
+        false => recorded.with_extension("tar.age"),
+    };
+    match !is_there(recorded) && is_there(&sibling) {
+        true => sibling,
+        false => recorded.to_owned(),
+    }
+}
+
+/// What an archive of the host says that it holds, unchecked; `None` when it is encrypted.
+pub fn manifest(host: &dyn HostRead, path: &Path) -> Result<Option<Manifest>, BackupError> {
+    manifest_of(&host.read(path, ARCHIVE_LIMIT)?)
 }
 
 /// Reads an archive of the host and checks all of it.

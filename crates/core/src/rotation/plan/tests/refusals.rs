@@ -183,6 +183,16 @@ fn what_is_given_has_to_be_a_certificate_for_a_root_that_is_rotated() {
         refused(&picture, &request, Phase::Prepare).code(),
         "given-for-another"
     );
+    request.given = None;
+    request.key_type = Some("ed25519".to_owned());
+    let refusal = refused(&picture, &request, Phase::Prepare);
+    assert_eq!(refusal.code(), "key-type-unusable");
+    assert!(
+        refusal.to_string().contains("kubeadm opens RSA and ECDSA"),
+        "{refusal}"
+    );
+    assert!(refusal.hint().unwrap().contains("ecdsa:p256"));
+    request.key_type = None;
     given.root = Root::KubernetesCa;
     request.given = Some(given.clone());
     assert_eq!(
