@@ -85,7 +85,7 @@ fn killed_while_all_is_down(field: &Field<'_>) -> Result<()> {
 fn old_keys(field: &Field<'_>) -> Result<Vec<Vec<u8>>> {
     let first = field.first()?;
     let names = ["ca", "etcd/ca", "front-proxy-ca", "sa"].into_iter();
-    let read = names.map(|name| fs_err::read(first.path(&format!("{PKI}/{name}.key"))));
+    let read = names.map(|name| fs_err::read(first.path(format!("{PKI}/{name}.key"))));
     Ok(read.collect::<std::io::Result<_>>()?)
 }
 

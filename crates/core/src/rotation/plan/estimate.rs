@@ -102,7 +102,8 @@ fn of_turn(turn: &Turn) -> u32 {
         | Action::ReceiveSuccessor { .. } => 1,
         Action::Restart { component, parks } => of_restart(*component, parks),
         Action::YieldEtcdLeadership | Action::Recreate { .. } => 1,
-        Action::RestartWorkloads { .. } | Action::RetireKey { .. } => 2,
+        Action::RestartWorkloads { .. } => 2,
+        Action::RetireKey { .. } => 1,
         Action::AddTokenSecrets | Action::DropTokenSecrets => 2,
         Action::Halt { .. } => HALT,
         Action::Start { components } => sum(components
