@@ -222,6 +222,28 @@ fn an_embedded_certificate_moves_to_the_store() {
 }
 
 #[test]
+fn a_kubelet_that_does_not_rotate_keeps_what_its_kubeconfig_embeds() {
+    let tree = Tree::kubeadm().expired(30).build();
+    let conf = embed(&tree);
+    tree.remove(tree.link_target(LINK));
+    tree.remove(LINK);
+    tree.replace(
+        "/var/lib/kubelet/config.yaml",
+        "rotateCertificates: true\n",
+        "",
+    );
+    tree.kubepki(&["renew", "kubelet-client", "--yes"])
+        .expect(0);
+    assert!(!tree.exists(LINK), "nobody goes by a store");
+    let text = tree.text(CONF);
+    assert!(!text.contains(LINK) && text.contains("client-key-data"));
+    assert_other_lines_stay(&conf, &text);
+    let row = tree.row("kubelet-client");
+    assert_eq!(row["path"], CONF, "{row:#}");
+    assert_ne!(text, conf, "it is another one");
+}
+
+#[test]
 fn an_embedded_copy_beside_a_store_is_pointed_at_it() {
     let tree = Tree::kubeadm().expired(30).build();
     let conf = embed(&tree);

@@ -21,7 +21,7 @@ kinds! {
         meaning: "The kubelet looks at this one first when it starts, does not rotate it, and gives up when it has expired, however good the one in its store is.",
         cause: "kubeadm before 1.17 wrote the first control plane's kubelet.conf so.",
         known_by: "kubelet.conf holds `client-certificate-data`.",
-        remedy: "Renew it: kubelet.conf is pointed at the store.",
+        remedy: "Renew it: kubelet.conf is pointed at the store. A kubelet that does not rotate (`rotateCertificates` is not set, as on nodes that were made by hand) goes by its kubeconfig alone, and what that embeds is renewed in its place.",
         commands: ["kubepki renew kubelet-client --force"],
         example: "/etc/kubernetes/kubelet.conf: the kubelet's kubeconfig embeds a certificate, which will never be rotated",
     }

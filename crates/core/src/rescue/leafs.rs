@@ -5,11 +5,12 @@ use super::authorities::{Fate, authority_at, expected, is_same};
 use super::files::{HostFiles, authority_end, fingerprint, key_type, own};
 use super::repair::Content;
 use crate::assess::renewable::is_self_made;
-use crate::model::{ComponentKind, Entry, Holder, Inventory, KubeconfigUser, Role};
+use crate::model::{Entry, Role};
 use crate::plan::names::spelled;
+use crate::plan::renew::destination;
 use crate::plan::{Issuance, KeyChoice, Origin, Signer};
 use jiff::Timestamp;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 impl HostFiles {
     pub(super) fn entry(
@@ -181,42 +182,4 @@ fn signer(
         }
     };
     Ok((signer, end))
-}
-
-/// Where the new certificate goes, and the kubeconfig that must be pointed there.
-fn destination(
-    inventory: &Inventory,
-    entry: &Entry,
-    now: Timestamp,
-) -> (Holder, Option<KubeconfigUser>) {
-    let stamp = now.strftime("%Y-%m-%d-%H-%M-%S").to_string();
-    match &entry.holder {
-        Holder::CertificateStore { link, .. } => {
-            (rotating(link, &stamp), entry.embedded_copy.clone())
-        }
-        Holder::Kubeconfig { path, user } if entry.role == Role::KubeletClient => {
-            let store = inventory
-                .component(ComponentKind::Kubelet)
-                .and_then(|kubelet| kubelet.host_path("cert-dir"))
-                .unwrap_or_else(|| PathBuf::from(crate::layouts::KUBEADM.kubelet_pki_folder));
-            let copy = KubeconfigUser {
-                path: path.clone(),
-                user: user.clone(),
-            };
-            let link = store.join("kubelet-client-current.pem");
-            (rotating(&link, &stamp), Some(copy))
-        }
-        other => (other.clone(), None),
-    }
-}
-
-/// The next file of a kubelet certificate store, as the kubelet names it.
-fn rotating(link: &Path, stamp: &str) -> Holder {
-    let name = link.file_name().map(|name| name.to_string_lossy());
-    let name = name.unwrap_or_default();
-    let prefix = name.trim_end_matches("current.pem");
-    Holder::CertificateStore {
-        target: Some(link.with_file_name(format!("{prefix}{stamp}.pem"))),
-        link: link.to_owned(),
-    }
 }

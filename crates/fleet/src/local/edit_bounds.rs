@@ -5,7 +5,8 @@
 //! knows. Of private keys, those of authorities and their successors and those that sign tokens may be
 //! handed over, since every control plane needs the same ones; no other key ever leaves its host.
 
-use super::bounds::{Asked, Bounds, OutsideDiscovery, outside};
+use super::asked::Asked;
+use super::bounds::{Bounds, OutsideDiscovery, outside};
 use super::spelling::{PEM_ENDINGS, has_ending, is_plain};
 use crate::session::KeyOrder;
 use kubepki_core::layouts::component_files::{

@@ -8,6 +8,7 @@
 //! Not here: ports and randomness, which whoever wires the program hands in as an [`Outside`].
 
 mod ask;
+mod asked;
 mod bounds;
 mod carry;
 mod declared;

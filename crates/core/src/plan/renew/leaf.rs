@@ -7,6 +7,7 @@ use super::request::Selection;
 use crate::assess::renewable::{
     NotRenewable, SigningAuthority, authority_for, authority_for_new, signing_authority,
 };
+use crate::layouts::KUBEADM;
 use crate::model::{
     Authority, ComponentKind, Entry, Holder, Inventory, KeyState, KubeconfigUser, Role,
 };
@@ -409,7 +410,9 @@ pub(crate) fn destination(
             rotating(link, &stamp.to_string()),
             entry.embedded_copy.clone(),
         ),
-        Holder::Kubeconfig { path, user } if entry.role == Role::KubeletClient => {
+        Holder::Kubeconfig { path, user }
+            if entry.role == Role::KubeletClient && keeps_a_store(inventory) =>
+        {
             let link = kubelet_store(inventory).join("kubelet-client-current.pem");
             let copy = KubeconfigUser {
                 path: path.clone(),
@@ -421,11 +424,19 @@ pub(crate) fn destination(
     }
 }
 
+/// Whether the kubelet renews its client certificate by itself, and so goes by its store. One that does
+/// not reads its kubeconfig alone, as whoever made the node by hand wrote it.
+fn keeps_a_store(inventory: &Inventory) -> bool {
+    inventory
+        .component(ComponentKind::Kubelet)
+        .is_none_or(|kubelet| kubelet.flags.boolean("rotate-certificates") == Some(true))
+}
+
 fn kubelet_store(inventory: &Inventory) -> PathBuf {
     inventory
         .component(ComponentKind::Kubelet)
         .and_then(|kubelet| kubelet.host_path("cert-dir"))
-        .unwrap_or_else(|| PathBuf::from("/var/lib/kubelet/pki"))
+        .unwrap_or_else(|| PathBuf::from(KUBEADM.kubelet_pki_folder))
 }
 
 /// The type of a key like this one, and whether it is the very same.
