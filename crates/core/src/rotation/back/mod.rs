@@ -8,6 +8,7 @@
 mod api;
 mod error;
 mod lost;
+mod order;
 mod swap;
 #[cfg(test)]
 mod tests;
@@ -117,15 +118,16 @@ pub fn back(
     };
     let mut stages = Vec::new();
     let mut last_phase = None;
-    for round in rounds(&taken) {
+    let ordered = order::clients_first(rounds(&taken));
+    for (index, round) in ordered.iter().enumerate() {
         let phase = round.first().map(|(_, run)| run.mark.phase);
         if phase != last_phase {
             // What the API holds is wider than what the hosts come to, never narrower.
             stages.extend(phase.and_then(|it| api::before(it, hosts, picture, how_far)));
             last_phase = phase;
         }
-        match swap_of(&round, &taken) {
-            Swap::None => stages.extend(drafting.stage(hosts, &round)?),
+        match swap_of(round, &taken) {
+            Swap::None => stages.extend(drafting.stage(hosts, round)?),
             // All of it goes back at once, with its newest round.
             Swap::All(runs) => {
                 stages.extend(swap::stages(&mut drafting, hosts, &runs)?);
@@ -133,12 +135,8 @@ pub fn back(
             }
             Swap::Done => {}
         }
-        let is_last = round.last().is_some_and(|(_, run)| {
-            let same = taken
-                .iter()
-                .filter(|(_, it)| it.mark.phase == run.mark.phase);
-            same.map(|(_, it)| it.started_at).min() == Some(run.started_at)
-        });
+        let mut older = ordered.iter().skip(index.saturating_add(1)).flatten();
+        let is_last = older.all(|(_, run)| Some(run.mark.phase) != phase);
         if is_last {
             stages.extend(phase.and_then(|it| api::behind(it, hosts, picture, how_far)));
         }

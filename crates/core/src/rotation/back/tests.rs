@@ -40,7 +40,7 @@ fn inventory(host: &str) -> Inventory {
     }
 }
 
-fn run(id: &str, minute: i64, phase: Phase, round: &str) -> RotationRun {
+pub(super) fn run(id: &str, minute: i64, phase: Phase, round: &str) -> RotationRun {
     RotationRun {
         id: id.to_owned(),
         started_at: at(minute),
