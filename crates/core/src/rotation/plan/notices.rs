@@ -28,6 +28,7 @@ pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
     }
     all.extend(gap(scene, rounds));
     all.extend(leadership(scene, rounds));
+    all.extend(members(scene, rounds));
     let actions = || {
         rounds
             .iter()
@@ -81,7 +82,8 @@ pub(super) fn notices(scene: &Scene<'_>, rounds: &[Round]) -> Vec<Notice> {
             }
         )
     };
-    if actions().any(bundles) {
+    let pods = |host: &HostFacts| !host.static_pods.is_empty();
+    if actions().any(bundles) && scene.picture.hosts.iter().any(pods) {
         all.push(notice(
             "kubeadm-in-between",
             "kubeadm",
@@ -167,7 +169,8 @@ fn gap(scene: &Scene<'_>, rounds: &[Round]) -> Option<Notice> {
             let turns = round.turns.iter().filter(|turn| turn.host == host.name);
             turns.map(away).sum()
         };
-        let of_server = server.map_or(0, |host| of(host, &estimate::away));
+        let server_away = |turn: &Turn| estimate::away(scene.picture, turn);
+        let of_server = server.map_or(0, |host| of(host, &server_away));
         of_server.max(member.map_or(0, |host| of(host, &estimate::without_etcd)))
     };
     let away: Vec<(&str, u32)> = rounds
@@ -209,14 +212,42 @@ fn leadership(scene: &Scene<'_>, rounds: &[Round]) -> Option<Notice> {
             "etcd",
             format!(
                 "etcd's leader hands over {}: requests on their way in that second may fail, and well-made clients repeat them; choose a quiet moment",
-                match changes {
-                    1 => "once".to_owned(),
-                    2 => "twice".to_owned(),
-                    changes => format!("{changes} times"),
-                }
+                times(changes)
             ),
         )
     })
+}
+
+/// API servers that ask members of other hosts cannot be stopped before each of them, as the one beside
+/// a member is: etcd drops what it is at when it is stopped, since it cannot wait for it with TLS
+/// (etcd-io/etcd issue 8916).
+fn members(scene: &Scene<'_>, rounds: &[Round]) -> Option<Notice> {
+    let stops = |turn: &&Turn| {
+        let mut actions = turn.actions.iter();
+        actions
+            .any(|it| matches!(it, Action::Restart { component: Etcd, parks } if parks.is_empty()))
+    };
+    let stopped = rounds.iter().flat_map(|round| &round.turns).filter(stops);
+    let restarts = stopped.count();
+    let asked_from_elsewhere = scene.picture.hosts_with(KubeApiserver).next().is_some();
+    (restarts > 0 && asked_from_elsewhere).then(|| {
+        notice(
+            "etcd-members",
+            "etcd",
+            format!(
+                "members that API servers of other hosts ask are restarted {}: what such a member is at in that moment fails (`transport: missing content-type field`), as with every restart of it, and well-made clients repeat it",
+                times(restarts)
+            ),
+        )
+    })
+}
+
+fn times(number: usize) -> String {
+    match number {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{more} times"),
+    }
 }
 
 fn workloads(scene: &Scene<'_>) -> Option<Notice> {

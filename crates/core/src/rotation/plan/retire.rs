@@ -37,7 +37,7 @@ pub(super) fn retire(scene: &Scene<'_>) -> Vec<Round> {
                 &works,
                 &Title {
                     name: "controllers",
-                    reason: "controllers trust the new one alone, and kube-controller-manager signs by the CA file again; manifests lose the mark of earlier restarts; leaders come last",
+                    reason: "controllers trust the new one alone, and kube-controller-manager signs by the CA file again; manifests of static pods lose the mark of earlier restarts; leaders come last",
                 },
             ),
             rounds.of(
@@ -45,7 +45,7 @@ pub(super) fn retire(scene: &Scene<'_>) -> Vec<Round> {
                 &works,
                 &Title {
                     name: "etcd",
-                    reason: "etcd trusts the new one alone from its next start: one member at a time, the API server beside it stands still meanwhile; the leader comes last and hands over first",
+                    reason: "etcd trusts the new one alone from its next start: one member at a time, an API server beside it stands still meanwhile; the leader comes last and hands over first",
                 },
             ),
             rounds.of(
@@ -53,7 +53,7 @@ pub(super) fn retire(scene: &Scene<'_>) -> Vec<Round> {
                 &works,
                 &Title {
                     name: "api-servers",
-                    reason: "API servers forget the old service-account key and etcd's old authority at their start, and their manifests lose the mark of earlier restarts: one at a time",
+                    reason: "API servers forget the old service-account key and etcd's old authority at their start, and manifests of static pods lose the mark of earlier restarts: one at a time",
                 },
             ),
         ]

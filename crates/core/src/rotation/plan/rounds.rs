@@ -62,7 +62,7 @@ impl Rounds<'_> {
         first
             .into_iter()
             .chain(rest)
-            .map(estimate::of_round)
+            .map(|round| self.estimated(round))
             .collect()
     }
 
@@ -87,7 +87,7 @@ impl Rounds<'_> {
             return None;
         }
         let between = between(class, &hosts, &turns);
-        Some(estimate::of_round(Round {
+        Some(self.estimated(Round {
             phase: self.phase,
             name: format!("{}-{}", self.phase, title.name),
             reason: title.reason.to_owned(),
@@ -100,6 +100,10 @@ impl Rounds<'_> {
             between,
             estimate_seconds: 0,
         }))
+    }
+
+    fn estimated(&self, round: Round) -> Round {
+        estimate::of_round(self.picture, round)
     }
 
     /// Every host, those that lead last: a leader that is started again costs one change of leadership,
@@ -192,7 +196,7 @@ impl Rounds<'_> {
         if turns.is_empty() {
             return None;
         }
-        Some(estimate::of_round(Round {
+        Some(self.estimated(Round {
             phase: self.phase,
             name: format!("{}-{}", self.phase, title.name),
             reason: title.reason.to_owned(),
@@ -209,7 +213,7 @@ impl Rounds<'_> {
         if awaits.is_empty() {
             return None;
         }
-        Some(estimate::of_round(Round {
+        Some(self.estimated(Round {
             phase: self.phase,
             name: format!("{}-{}", self.phase, title.name),
             reason: title.reason.to_owned(),

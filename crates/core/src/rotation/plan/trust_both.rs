@@ -39,7 +39,7 @@ pub(super) fn trust_both(scene: &Scene<'_>) -> Vec<Round> {
             &works,
             &Title {
                 name: "etcd",
-                reason: "etcd reads its trust at its start: one member at a time, the API server beside it stands still meanwhile and starts with everything new; the leader comes last and hands over first",
+                reason: "etcd reads its trust at its start: one member at a time, an API server beside it stands still meanwhile and starts with everything new; the leader comes last and hands over first",
             },
         ),
         rounds.of(
