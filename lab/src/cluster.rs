@@ -321,14 +321,18 @@ impl Cluster {
         I::Item: AsRef<OsStr>,
     {
         let first = self.host("cp1")?;
-        let [by_kubeadm, _] = ADMINISTRATORS;
-        let mut known = ADMINISTRATORS.into_iter();
-        let kubeconfig = known.find(|file| first.path(file).exists());
-        let kubeconfig = kubeconfig.unwrap_or(by_kubeadm);
-        let start = ["kubectl", "--kubeconfig", kubeconfig].map(OsStr::new);
+        let start = ["kubectl", "--kubeconfig", administrator(&first)].map(OsStr::new);
         let arguments: Vec<_> = arguments.into_iter().collect();
         first.exec(start.into_iter().chain(arguments.iter().map(AsRef::as_ref)))
     }
+}
+
+/// Where an administrator's kubeconfig lies on this host.
+pub fn administrator(host: &Host) -> &'static str {
+    let [by_kubeadm, _] = ADMINISTRATORS;
+    let mut known = ADMINISTRATORS.into_iter();
+    let there = known.find(|file| host.path(file).exists());
+    there.unwrap_or(by_kubeadm)
 }
 
 /// `cp1` is .11, `w1` is .21, as long as they fit.

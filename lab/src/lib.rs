@@ -44,7 +44,7 @@ mod workload;
 pub use age::Aftermath;
 pub use cache::{Cache, Stamp, hexadecimal};
 pub use closed_loop::{ClosedLoop, Doors, LOOP_NAMESPACE, Record};
-pub use cluster::{Cluster, Shape};
+pub use cluster::{Cluster, Shape, administrator};
 pub use copies::{copies_below, holds_copy, pem_body};
 pub use debian::is_root;
 pub use etcd_objects::EtcdObjects;

@@ -42,7 +42,8 @@ impl Cluster {
         self.write_objects(&first, "namespaces", namespaces())?;
         self.write_objects(&first, "objects", objects())?;
         wait::until("the CRD", Duration::from_secs(30), || {
-            let lists = ["get", "--raw", "/apis/lab.kubepki.dev/v1/specimens"];
+            // by its kind: what an API server serves it tells some moments later
+            let lists = ["get", "specimens", "--namespace", WORKLOAD_NAMESPACE];
             Ok(self.kubectl(lists)?.success())
         })?;
         self.write_objects(&first, "specimens", specimens())?;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
-use kubepki_lab::{Aftermath, Cache, Cluster, Shape};
+use kubepki_lab::{Aftermath, Cache, Cluster, Shape, administrator};
 
 /// Real kubeadm clusters on this machine (root)
 #[derive(clap::Args)]
@@ -54,7 +54,7 @@ enum Command {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
-    /// kubectl on cp1, with its admin.conf
+    /// kubectl on cp1, with its administrator's kubeconfig
     Kubectl {
         /// kubectl's arguments
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -145,9 +145,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
             std::process::exit(cluster.host(&host)?.exec_here(command, terminal)?);
         }
         Command::Kubectl { arguments } => {
-            let kubectl = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"];
+            let first = cluster.host("cp1")?;
+            let kubectl = ["kubectl", "--kubeconfig", administrator(&first)];
             let all = kubectl.into_iter().map(OsString::from).chain(arguments);
-            std::process::exit(cluster.host("cp1")?.exec_here(all, false)?);
+            std::process::exit(first.exec_here(all, false)?);
         }
         Command::Hosts => {
             for host in cluster.hosts()? {

@@ -18,15 +18,14 @@ const WORKERS: [&str; 1] = ["w1"];
 const KUBE: &str = "/var/lib/kubernetes";
 
 /// What a rotation of everything goes through.
-const ROTATED: &str = "back,front-proxy-ca,etcd-ca,all";
+const ROTATED: &str = "back,front-proxy-ca,etcd-ca,all,plain";
 
 /// Whatever is configured.
-const CONFIGURED: [&str; 5] = [
+const CONFIGURED: [&str; 4] = [
     "/etc/systemd/system",
     "/etc/default",
     "/etc/etcd/etcd.env",
     "/var/lib/kubelet/kubelet-config.yaml",
-    "/root",
 ];
 
 /// Whatever a rotation changes.
@@ -59,6 +58,9 @@ const ROOTS: [(&str, &str); 4] = [
 /// As in the rotations of kubeadm's cluster: what is under way when etcd's leader hands over.
 const LOST_TO_ELECTIONS: usize = 4;
 
+/// Of each client, what a member of etcd was at when it was stopped: twice each of them.
+const LOST_TO_MEMBERS: usize = 6;
+
 struct Field<'cluster> {
     cluster: &'cluster Cluster,
     access: SshAccess,
@@ -86,6 +88,7 @@ pub fn rotated() -> Result<()> {
     for root in asked(ROTATED) {
         match root.as_str() {
             "back" => field.back()?,
+            "plain" => field.restarted()?,
             root => field.rotate(root)?,
         }
     }
@@ -190,6 +193,37 @@ impl Field<'_> {
         })
     }
 
+    /// Beside it: members of etcd restarted as often as by a rotation, and API servers once, with nothing
+    /// changed.
+    fn restarted(&self) -> Result<()> {
+        watched(self.cluster, &self.doors()?, "plain restarts", || {
+            for _ in 0..2 {
+                for member in self.of(&MEMBERS) {
+                    member.shell("systemctl restart etcd")?;
+                    self.answers(&member, "etcd-client", "2379/health")?;
+                }
+            }
+            for host in self.of(&CONTROL_PLANES) {
+                host.shell("systemctl restart kube-apiserver")?;
+                self.answers(&host, "admin", "6443/readyz")?;
+            }
+            Ok(())
+        })?;
+        self.works()
+    }
+
+    fn answers(&self, host: &Host, client: &str, place: &str) -> Result<()> {
+        let first = self.cluster.host("cp1")?;
+        let url = format!("https://{}:{place}", host.address());
+        until(&url, Duration::from_secs(60), || {
+            let code = first.shell(&format!(
+                "curl --silent --insecure --output /dev/null --write-out '%{{http_code}}' \
+                 --cert {KUBE}/{client}.pem --key {KUBE}/{client}-key.pem {url} || true"
+            ))?;
+            Ok(code == "200")
+        })
+    }
+
     /// Everything half way, and back: the very bytes of before.
     fn back(&self) -> Result<()> {
         let before = digests(&self.hosts, &CHANGED)?;
@@ -239,8 +273,10 @@ impl Field<'_> {
         self.old_clients_are_refused(root)?;
         for host in &self.hosts {
             let left = host.shell(
-                "find /etc /var/lib/kubernetes /var/lib/kubelet -maxdepth 3 \\( -name '*-next*' -o \
-                 -name '*-signer*' -o -name '*-previous*' -o -name '.*kubepki*' \\) -type f",
+                "for folder in /etc /var/lib/kubernetes /var/lib/kubelet; do \
+                 [ ! -d $folder ] || find $folder -maxdepth 3 \( -name '*-next*' -o \
+                 -name '*-signer*' -o -name '*-previous*' -o -name '.*kubepki*' \) -type f; \
+                 done",
             )?;
             ensure!(left.is_empty(), "left on {}: {left}", host.name());
         }
@@ -258,9 +294,23 @@ impl Field<'_> {
 
     fn none_failed(&self, records: &[Record]) -> Result<()> {
         let failed: usize = records.iter().map(|it| it.refused().count()).sum();
-        let lost: usize = records.iter().map(Record::lost_to_elections).sum();
+        let elections: usize = records.iter().map(Record::lost_to_elections).sum();
+        let members: usize = records.iter().map(Record::lost_to_members).sum();
+        println!("  lost to elections {elections}, to members that were stopped {members}");
+        let lost = elections + members;
         ensure!(failed == lost, "{} requests failed", failed - lost);
-        ensure!(lost <= LOST_TO_ELECTIONS, "{lost} lost to elections");
+        ensure!(
+            elections <= LOST_TO_ELECTIONS,
+            "{elections} lost to elections"
+        );
+        for record in records {
+            let lost = record.lost_to_members();
+            ensure!(
+                lost <= LOST_TO_MEMBERS,
+                "{} lost {lost} to members",
+                record.client
+            );
+        }
         Ok(())
     }
 
