@@ -274,8 +274,8 @@ impl Field<'_> {
         for host in &self.hosts {
             let left = host.shell(
                 "for folder in /etc /var/lib/kubernetes /var/lib/kubelet; do \
-                 [ ! -d $folder ] || find $folder -maxdepth 3 \( -name '*-next*' -o \
-                 -name '*-signer*' -o -name '*-previous*' -o -name '.*kubepki*' \) -type f; \
+                 [ ! -d $folder ] || find $folder -maxdepth 3 \\( -name '*-next*' -o \
+                 -name '*-signer*' -o -name '*-previous*' -o -name '.*kubepki*' \\) -type f; \
                  done",
             )?;
             ensure!(left.is_empty(), "left on {}: {left}", host.name());
