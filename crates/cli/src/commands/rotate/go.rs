@@ -209,7 +209,9 @@ impl Going<'_> {
         let mut tries = 0;
         let mut last: Option<Phase> = None;
         while let Some(phase) = self.next_phase(&world, last) {
-            if self.args.until.is_some_and(|until| phase >= until) {
+            // The phase to stop after may have had nothing to do.
+            let is_beyond = self.args.pause_after.is_some_and(|last| phase > last);
+            if is_beyond || self.args.until.is_some_and(|until| phase >= until) {
                 self.context
                     .note(format_args!("\nstopped before {phase}, as was asked for"));
                 break;
