@@ -133,7 +133,7 @@ impl Leg<'_, '_> {
             held = None;
             self.tally.again();
             if !said.was_killed() {
-                self.tally.ended(said.code());
+                self.tally.ended(said.error());
             }
             if is_over().unwrap_or(false) {
                 println!("--- it was over");

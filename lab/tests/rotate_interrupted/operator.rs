@@ -67,18 +67,21 @@ impl Said {
         self.status == -9
     }
 
-    /// The code of its error.
-    pub fn code(&self) -> &str {
-        let after = self.text.split_once("error[");
-        let code = after.and_then(|(_, after)| after.split_once(']'));
-        code.map_or("nothing", |(code, _)| code)
+    /// Its error, in a line.
+    pub fn error(&self) -> &str {
+        let error = self
+            .text
+            .lines()
+            .find_map(|line| line.strip_prefix("error: "));
+        error.unwrap_or("nothing")
     }
 
     /// Whether somebody who was killed still holds something: his program on a host goes on to its
     /// end, and his Lease ends by itself within a minute.
     pub fn is_held(&self) -> bool {
-        self.text.contains("another run is going on")
-            || ["rotation-held", "host-not-changeable"].contains(&self.code())
+        ["another run is going on", "another rotation is under way"]
+            .iter()
+            .any(|words| self.error().contains(words))
     }
 }
 
@@ -88,9 +91,11 @@ fn what_is_held_is_told_from_what_failed() {
         status: 1,
         text: text.to_owned(),
     };
-    let held = said("error[rotation-held]: kubepki on here, process 4, rotates");
-    assert_eq!((held.code(), held.is_held()), ("rotation-held", true));
-    let failed = said("proved: all\nerror[host-failed]: stopped in stage etcd");
-    assert_eq!((failed.code(), failed.is_held()), ("host-failed", false));
-    assert_eq!(said("nothing").code(), "nothing");
+    let held =
+        said("error: cp1: another rotation is under way: Lease x is held by y\n\nhint: wait");
+    assert!(held.is_held(), "{}", held.error());
+    let failed = said("proved: all\nerror: cp2: stopped in stage etcd\n");
+    assert!(!failed.is_held());
+    assert_eq!(failed.error(), "cp2: stopped in stage etcd");
+    assert_eq!(said("nothing").error(), "nothing");
 }

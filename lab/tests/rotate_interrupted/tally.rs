@@ -76,11 +76,11 @@ impl Tally {
     }
 
     /// The operator's program ended with an error after the last one.
-    pub fn ended(&mut self, code: &str) {
+    pub fn ended(&mut self, error: &str) {
         if let Some(last) = self.struck.last_mut()
             && last.answer == Answer::WentOn
         {
-            last.answer = Answer::Ended(code.to_owned());
+            last.answer = Answer::Ended(error.to_owned());
         }
     }
 
