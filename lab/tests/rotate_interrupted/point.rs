@@ -11,14 +11,14 @@ use kubepki_lab::Host;
 use crate::chance::Chance;
 use crate::strike::{KINDS, Kind};
 
-/// A rotation of everything on four hosts writes some eight times as many.
-const FORWARD: usize = 150;
+/// A rotation of everything on four hosts writes some ten times as many.
+const FORWARD: usize = 45;
 
 /// What is taken back is taken back in fewer steps.
-const BACK: usize = 60;
+const BACK: usize = 25;
 
 /// The longest pause: some of what is waited for takes a minute, most a few seconds.
-const PAUSE_MILLISECONDS: usize = 12_000;
+const PAUSE_MILLISECONDS: usize = 8_000;
 
 /// One interruption.
 #[derive(Clone, Copy, Debug)]

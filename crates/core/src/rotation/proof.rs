@@ -60,7 +60,7 @@ impl fmt::Display for Proof {
                 if *accepted {
                     "accept clients of the new generation"
                 } else {
-                    "refuse clients of the old generation"
+                    "refuse clients of the generation that goes"
                 }
             ),
             Self::Served { targets, .. } => write!(

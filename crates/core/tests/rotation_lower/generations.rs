@@ -3,14 +3,18 @@
 use crate::authority::{Authority, NOW};
 use crate::carry::Reach;
 use crate::field::{Field, shape};
+use jiff::Timestamp;
 use kubepki_core::diagnose::Evidence;
 use kubepki_core::model::ComponentKind::KubeApiserver;
 use kubepki_core::model::cluster::Node;
-use kubepki_core::plan::{FileEdit, HostView, Step};
+use kubepki_core::plan::{FileEdit, Gate, HostView, RotationMark, Step};
 use kubepki_core::rotation::lower::lower;
 use kubepki_core::rotation::observe::picture;
 use kubepki_core::rotation::plan::script_for;
-use kubepki_core::rotation::{Holds, Leaders, Phase, Position, Root, RotationRequest};
+use kubepki_core::rotation::{
+    ApiChange, ArchivedKeys, Holds, HostRuns, HowFar, Leaders, Phase, Position, Proof, Root,
+    RotationRequest, RotationRun, back,
+};
 use kubepki_x509::pem;
 
 fn carried(field: &mut Field, request: &RotationRequest, phases: &[Phase]) {
@@ -170,4 +174,88 @@ fn who_belongs_to_the_cluster_and_was_not_looked_at_is_a_stranger() {
             ("etcd at 10.9.9.9", 1)
         ])
     );
+}
+
+/// API servers only ever add to `extension-apiserver-authentication`: what is taken back would stay
+/// trusted there.
+#[test]
+fn what_api_servers_only_add_to_is_made_anew_once_nobody_accepts_the_new_one() {
+    let mut field = Field::new(shape(3, 1));
+    carried(
+        &mut field,
+        &RotationRequest::new([Root::KubernetesCa, Root::FrontProxyCa, Root::EtcdCa]),
+        &[Phase::Prepare, Phase::TrustBoth],
+    );
+    let (_, _, picture) = field.seen();
+    let seen = field.evidence();
+    let run = |phase, id: &str, second: i64| RotationRun {
+        id: id.to_owned(),
+        started_at: Timestamp::from_second(NOW.as_second() + second).unwrap(),
+        mark: RotationMark {
+            rotation: "r".to_owned(),
+            phase,
+            round: format!("{phase}-files"),
+        },
+        archive: Some("/archive".into()),
+        keys: ArchivedKeys::default(),
+        written: vec!["/etc/kubernetes/pki/ca.crt".into()],
+        components: Vec::new(),
+    };
+    let runs = [
+        run(Phase::Prepare, "made", 1),
+        run(Phase::TrustBoth, "trusted", 2),
+    ];
+    let hosts: Vec<HostRuns<'_>> = seen
+        .iter()
+        .map(|host| HostRuns {
+            name: &host.inventory.host,
+            inventory: &host.inventory,
+            runs: match host.inventory.host.as_str() {
+                "cp1" => &runs,
+                _ => &[],
+            },
+        })
+        .collect();
+    let stages = |how_far| {
+        let plan = back(&hosts, Some(&picture), how_far, NOW).unwrap();
+        plan.stages
+    };
+    let all = stages(HowFar::Everything);
+    let names: Vec<&str> = all.iter().map(|stage| stage.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "back-trust-both-bundles",
+            "back-trust-both-files",
+            "back-trust-both-refused",
+            "back-trust-both-objects",
+            "back-prepare-files"
+        ]
+    );
+    let refused: Vec<(bool, Root)> = all[2]
+        .gate
+        .parts()
+        .iter()
+        .flat_map(|gate| match gate {
+            Gate::Proved {
+                proof: Proof::Client {
+                    accepted, targets, ..
+                },
+                ..
+            } => targets.iter().map(|it| (*accepted, it.root)).collect(),
+            _ => Vec::new(),
+        })
+        .collect();
+    // Of this root the scene's object is; each API server is asked as a front proxy would.
+    assert_eq!(refused, [(false, Root::FrontProxyCa); 3]);
+    let [Step::ChangeApi { changes, .. }] = &all[3].steps[..] else {
+        panic!("{:?}", all[3].steps);
+    };
+    let [ApiChange::Recreate { object }] = &changes[..] else {
+        panic!("{changes:?}");
+    };
+    assert_eq!(object.name, "extension-apiserver-authentication");
+    assert!(object.field.is_none());
+    // A round alone comes and goes with its own proof.
+    assert_eq!(stages(HowFar::Round).len(), 1);
 }

@@ -141,11 +141,20 @@ pub(super) fn accounts(cluster: &dyn ClusterRead) -> Result<Vec<Account>, Cluste
     Ok(accounts)
 }
 
-/// Secrets that pods use which have not ended, by namespace and name: the pods' names.
+/// Who uses a Secret: pods that have not ended.
+#[derive(Default)]
+pub(super) struct Users {
+    /// Their names.
+    pub(super) pods: Vec<String>,
+    /// How many of them are being deleted, and go by themselves.
+    pub(super) ending: usize,
+}
+
+/// Secrets that pods use which have not ended, by namespace and name.
 pub(super) fn mounted(
     cluster: &dyn ClusterRead,
-) -> Result<BTreeMap<(String, String), Vec<String>>, ClusterError> {
-    let mut used: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+) -> Result<BTreeMap<(String, String), Users>, ClusterError> {
+    let mut used: BTreeMap<(String, String), Users> = BTreeMap::new();
     each(cluster, "/api/v1/pods", None, &mut |json| {
         let pod: super::pods::Pod = serde_json::from_slice(json).map_err(unreadable)?;
         if pod.has_ended() {
@@ -153,8 +162,9 @@ pub(super) fn mounted(
         }
         for secret in pod.secrets() {
             let key = (pod.metadata.namespace.clone(), secret.to_owned());
-            let pods = used.entry(key).or_default();
-            pods.push(format!("Pod {}", pod.metadata.name));
+            let users = used.entry(key).or_default();
+            users.pods.push(format!("Pod {}", pod.metadata.name));
+            users.ending += usize::from(pod.metadata.deletion_timestamp.is_some());
         }
         Ok(())
     })?;

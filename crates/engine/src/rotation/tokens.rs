@@ -8,7 +8,7 @@
 
 use super::change::ChangePorts;
 use super::objects::{self, ChangeError, Metadata, body, of};
-use super::token_list::{Account, TokenSecret, accounts, mounted, token_secrets};
+use super::token_list::{Account, TokenSecret, Users, accounts, mounted, token_secrets};
 use crate::ports::ClusterErrorKind;
 use crate::take_up::wait::until;
 use kubepki_core::model::ObjectReference;
@@ -21,6 +21,9 @@ use std::time::Duration;
 /// How long kube-controller-manager may take to fill all the new Secrets, or to prune old ones from
 /// their ServiceAccounts.
 const FILLED: Duration = Duration::from_secs(300);
+
+/// How long pods that are being deleted are waited for: four times the usual grace period.
+const ENDED: Duration = Duration::from_secs(120);
 
 /// Marks the Secrets that were made here: with the first digits of the key that is to sign them.
 pub const MADE_FOR: &str = "kubepki.dev/made-for-key";
@@ -96,7 +99,7 @@ pub(super) fn drop_old(ports: &ChangePorts<'_>, key_sha256: &str) -> Result<Stri
     mark_of(key_sha256)?;
     let secrets = token_secrets(ports.cluster, key_sha256).map_err(of("token Secrets"))?;
     let accounts = accounts(ports.cluster).map_err(of("ServiceAccounts"))?;
-    let used = mounted(ports.cluster).map_err(of("pods"))?;
+    let used = used(ports, &secrets)?;
     let mut dropped = BTreeSet::new();
     let mut kept = Vec::new();
     for secret in secrets.iter().filter(|secret| !secret.is_new) {
@@ -114,8 +117,8 @@ pub(super) fn drop_old(ports: &ChangePorts<'_>, key_sha256: &str) -> Result<Stri
             continue;
         }
         let key = (secret.namespace.clone(), secret.name.clone());
-        if let Some(pods) = used.get(&key) {
-            kept.push(format!("{secret} (mounted by {})", few(pods)));
+        if let Some(users) = used.get(&key) {
+            kept.push(format!("{secret} (mounted by {})", few(&users.pods)));
             continue;
         }
         let object = ObjectReference::namespaced("Secret", &secret.namespace, &secret.name);
@@ -137,6 +140,39 @@ pub(super) fn drop_old(ports: &ChangePorts<'_>, key_sha256: &str) -> Result<Stri
         count: kept.len(),
         used: few(&kept),
     })
+}
+
+/// Who uses which Secrets. The pods of a workload that has just been restarted may still be ending, with
+/// their token in hand until their grace period is over: these are waited for.
+fn used(
+    ports: &ChangePorts<'_>,
+    secrets: &[TokenSecret],
+) -> Result<BTreeMap<(String, String), Users>, ChangeError> {
+    let is_of_the_old_key = |(namespace, name): &(String, String)| {
+        let mut old = secrets.iter().filter(|secret| !secret.is_new);
+        old.any(|it| it.namespace == *namespace && it.name == *name)
+    };
+    let mut last = None;
+    // Who does not end in time is told by who asks.
+    let _in_time = until(
+        ports.clock,
+        ports.progress,
+        "pods that are ending",
+        ENDED,
+        |_| {
+            let used = mounted(ports.cluster).map_err(|error| error.to_string())?;
+            let ending = used.iter().find_map(|(secret, users)| {
+                let goes = users.ending == users.pods.len() && is_of_the_old_key(secret);
+                goes.then(|| format!("{} of {} is ending", few(&users.pods), secret.0))
+            });
+            last = Some(used);
+            ending.map_or(Ok(()), Err)
+        },
+    );
+    match last {
+        Some(used) => Ok(used),
+        None => mounted(ports.cluster).map_err(of("pods")),
+    }
 }
 
 /// The first digits of a fingerprint: what a Secret is marked with.

@@ -4,12 +4,17 @@
 use super::{HostRuns, HowFar};
 use crate::connections::Place;
 use crate::model::ComponentKind;
-use crate::plan::{Gate, Pace, Stage, Step};
+use crate::plan::{Gate, HostView, Pace, Stage, Step};
 use crate::rotation::api_change::ApiChange;
+use crate::rotation::lower::new_clients_refused;
 use crate::rotation::phase::Phase;
 use crate::rotation::picture::{Generation, Holds, Keeper, Picture, Purpose, RootPicture};
 use crate::rotation::proof::Proof;
 use crate::rotation::root::Root;
+use jiff::Timestamp;
+
+/// How often an API server looks at its CA files.
+const RELOAD_SECONDS: u32 = 60;
 
 /// About how long one change takes.
 const SECONDS: u32 = 2;
@@ -39,17 +44,26 @@ pub(super) fn before(
 }
 
 /// What is done in the API after the hosts went back behind a phase: the old key signs again, and
-/// ServiceAccounts get tokens of it.
+/// ServiceAccounts get tokens of it; what API servers only ever add to is made anew.
 pub(super) fn behind(
     phase: Phase,
     hosts: &[HostRuns<'_>],
     picture: Option<&Picture>,
     how_far: HowFar,
-) -> Option<Stage> {
-    if phase != Phase::IssueFromNew || how_far == HowFar::Round {
-        return None;
+    now: Timestamp,
+) -> Vec<Stage> {
+    let Some(picture) = picture.filter(|_| how_far != HowFar::Round) else {
+        return Vec::new();
+    };
+    match phase {
+        Phase::TrustBoth => merged_anew(hosts, picture, now),
+        Phase::IssueFromNew => tokens(phase, hosts, picture).into_iter().collect(),
+        _ => Vec::new(),
     }
-    let root = picture?.root(Root::ServiceAccountKey)?;
+}
+
+fn tokens(phase: Phase, hosts: &[HostRuns<'_>], picture: &Picture) -> Option<Stage> {
+    let root = picture.root(Root::ServiceAccountKey)?;
     root.new.as_ref()?;
     let key_sha256 = root.old.first()?.fingerprint_sha256.clone();
     let changes = vec![
@@ -62,6 +76,60 @@ pub(super) fn behind(
     stage(&format!("back-{phase}-tokens"), reason, hosts, changes)
 }
 
+/// An API server that still has both in memory would write both again: first everybody has to refuse
+/// the new one's clients. Done whatever the object held when this was planned, since an API server that
+/// polls its files may add to it at any moment before they are back.
+fn merged_anew(hosts: &[HostRuns<'_>], picture: &Picture, now: Timestamp) -> Vec<Stage> {
+    let views: Vec<HostView<'_>> = hosts
+        .iter()
+        .map(|host| HostView {
+            name: host.name,
+            inventory: host.inventory,
+        })
+        .collect();
+    let mut changes = Vec::new();
+    let mut gates = Vec::new();
+    for root in picture.roots.iter().filter(|root| root.new.is_some()) {
+        let recreated = merged(root);
+        if !recreated.is_empty() {
+            gates.push(new_clients_refused(picture, &views, root.root, now));
+        }
+        for change in recreated {
+            if !changes.contains(&change) {
+                changes.push(change);
+            }
+        }
+    }
+    let reason = "what API servers only ever add to is made anew, with the old generation alone";
+    let Some(anew) = stage("back-trust-both-objects", reason, hosts, changes) else {
+        return Vec::new();
+    };
+    let refused = Stage {
+        name: "back-trust-both-refused".to_owned(),
+        reason: "nobody accepts clients of the new generation any more".to_owned(),
+        steps: Vec::new(),
+        pace: Pace::Together,
+        gate: Gate::all(gates),
+        estimate_seconds: RELOAD_SECONDS,
+    };
+    vec![refused, anew]
+}
+
+/// Objects that API servers keep for this root.
+fn merged(root: &RootPicture) -> Vec<ApiChange> {
+    let kept = root
+        .places
+        .iter()
+        .filter(|it| it.kept_by == Keeper::ApiServers);
+    kept.filter_map(|place| match &place.place {
+        Place::Api(object) => Some(ApiChange::Recreate {
+            object: object.clone().whole(),
+        }),
+        _ => None,
+    })
+    .collect()
+}
+
 /// What is done in the API after a swap was taken back: what it publishes trusts the old generation alone,
 /// and what every namespace has is waited for, before workloads are started again with it.
 pub(super) fn behind_swap(hosts: &[HostRuns<'_>], picture: Option<&Picture>) -> Vec<Stage> {
@@ -71,16 +139,9 @@ pub(super) fn behind_swap(hosts: &[HostRuns<'_>], picture: Option<&Picture>) -> 
     let mut changes = Vec::new();
     for root in &picture.roots {
         changes.extend(bundles(root, &Holds::Old));
-        let merged = root.places.iter().filter(|place| {
-            root.new.is_some() && place.kept_by == Keeper::ApiServers && place.holds != Holds::Old
-        });
-        for place in merged {
-            if let Place::Api(object) = &place.place {
-                let object = object.clone().whole();
-                let change = ApiChange::Recreate { object };
-                if !changes.contains(&change) {
-                    changes.push(change);
-                }
+        for change in merged(root) {
+            if root.new.is_some() && !changes.contains(&change) {
+                changes.push(change);
             }
         }
     }

@@ -9,26 +9,27 @@ mod api;
 mod error;
 mod lost;
 mod order;
+mod runs;
 mod swap;
 #[cfg(test)]
 mod tests;
 
 pub use error::BackError;
 pub use lost::ArchivedKeys;
+pub use runs::{HostRuns, RotationRun};
 
 use super::phase::Phase;
 use super::picture::Picture;
-use super::plan::is_swap;
 use crate::model::{ComponentKind, Inventory, RunsAs};
 use crate::plan::components::ORDER;
 use crate::plan::document::API_VERSION;
 use crate::plan::{
-    BasisFile, ClusterPlan, ComponentAction, Gate, Notice, Pace, Plan, Restoration, RotationMark,
-    Stage, Step, TakeUp,
+    BasisFile, ClusterPlan, ComponentAction, Gate, Notice, Pace, Plan, Restoration, Stage, Step,
+    TakeUp,
 };
 use jiff::Timestamp;
 use lost::can_come_back;
-use serde::{Deserialize, Serialize};
+use runs::{Swap, Taken, rounds, swap_of, taken};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -43,43 +44,8 @@ const STATIC_PODS: [ComponentKind; 4] = [
 /// The verb of plans that take a rotation back.
 pub const VERB: &str = "rotate-back";
 
-/// The mark of a rotation whose new generation does not exist yet.
-const NONE_YET: &str = "new";
-
 /// Hosts without a control plane that go back at the same time.
 const BATCH: u32 = 5;
-
-/// A finished run that was part of a rotation, as its host's journal tells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RotationRun {
-    /// The run.
-    pub id: String,
-    /// When it was begun.
-    pub started_at: Timestamp,
-    /// Rotation, phase and round.
-    pub mark: RotationMark,
-    /// The archive with the old files; `None` when nothing was written or no backup made.
-    pub archive: Option<PathBuf>,
-    /// What became of the private keys in the archive.
-    #[serde(default)]
-    pub keys: ArchivedKeys,
-    /// The paths that it wrote.
-    pub written: Vec<PathBuf>,
-    /// The components that took it up, to be restarted when it is taken back.
-    pub components: Vec<ComponentKind>,
-}
-
-/// A host and the runs on it that were not taken back yet.
-#[derive(Clone, Copy, Debug)]
-pub struct HostRuns<'a> {
-    /// Its name in the cluster document.
-    pub name: &'a str,
-    /// What is on it.
-    pub inventory: &'a Inventory,
-    /// In any order.
-    pub runs: &'a [RotationRun],
-}
 
 /// How far back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +104,9 @@ pub fn back(
         let mut older = ordered.iter().skip(index.saturating_add(1)).flatten();
         let is_last = older.all(|(_, run)| Some(run.mark.phase) != phase);
         if is_last {
-            stages.extend(phase.and_then(|it| api::behind(it, hosts, picture, how_far)));
+            if let Some(phase) = phase {
+                stages.extend(api::behind(phase, hosts, picture, how_far, now));
+            }
         }
     }
     stages.extend(drafting.only_restarted(hosts, &taken));
@@ -152,77 +120,6 @@ pub fn back(
         message: format!("{} runs are taken back in {rounds} stages", taken.len()),
     }];
     Ok(ClusterPlan::new(VERB, now, stages, notices))
-}
-
-/// A run, and the index of its host.
-type Taken<'a> = (usize, &'a RotationRun);
-
-/// The runs to take back, the newest first: of one rotation, and as far as is asked.
-fn taken<'a>(hosts: &[HostRuns<'a>], how_far: HowFar) -> Vec<Taken<'a>> {
-    let mut all: Vec<Taken<'a>> = Vec::new();
-    for (index, host) in hosts.iter().enumerate() {
-        let runs = host.runs.iter().filter(|run| !run.written.is_empty());
-        all.extend(runs.map(|run| (index, run)));
-    }
-    all.sort_by(|(_, one), (_, other)| {
-        (other.started_at, &other.id).cmp(&(one.started_at, &one.id))
-    });
-    let Some((_, newest)) = all.first().copied() else {
-        return all;
-    };
-    let rotation = &newest.mark.rotation;
-    let is_wanted = |run: &RotationRun| match how_far {
-        HowFar::Round => run.mark.phase == newest.mark.phase && run.mark.round == newest.mark.round,
-        HowFar::Phase => run.mark.phase == newest.mark.phase,
-        HowFar::Everything => true,
-    };
-    all.into_iter()
-        .take_while(|(_, run)| {
-            let is_same = run.mark.rotation == *rotation || run.mark.rotation == NONE_YET;
-            is_same && is_wanted(run)
-        })
-        .collect()
-}
-
-/// Runs of the same round that follow each other.
-fn rounds<'a>(taken: &[Taken<'a>]) -> Vec<Vec<Taken<'a>>> {
-    let mut rounds: Vec<Vec<Taken<'a>>> = Vec::new();
-    for (host, run) in taken {
-        let is_same = |round: &Vec<Taken<'_>>| {
-            round.last().is_some_and(|(_, last)| {
-                last.mark.phase == run.mark.phase && last.mark.round == run.mark.round
-            })
-        };
-        match rounds.last_mut().filter(|round| is_same(round)) {
-            Some(round) => round.push((*host, run)),
-            None => rounds.push(vec![(*host, run)]),
-        }
-    }
-    rounds
-}
-
-/// What a round has to do with a swap that had everything down.
-enum Swap<'a> {
-    None,
-    All(Vec<Taken<'a>>),
-    Done,
-}
-
-fn swap_of<'a>(round: &[Taken<'a>], taken: &[Taken<'a>]) -> Swap<'a> {
-    let Some((_, first)) = round.first() else {
-        return Swap::None;
-    };
-    let same: Vec<Taken<'a>> = taken
-        .iter()
-        .copied()
-        .filter(|(_, run)| run.mark.phase == first.mark.phase)
-        .collect();
-    let is_swapped = same.iter().any(|(_, run)| is_swap(&run.mark));
-    match same.first() {
-        _ if !is_swapped => Swap::None,
-        Some((_, newest)) if newest.id == first.id => Swap::All(same),
-        _ => Swap::Done,
-    }
 }
 
 struct Drafting {

@@ -5,6 +5,7 @@ use crate::connections::Place;
 use crate::formats::flags::Flags;
 use crate::formats::static_pod::PathMap;
 use crate::model::{Component, ObjectReference};
+use crate::plan::RotationMark;
 use crate::rotation::ApiChange;
 use crate::rotation::phase::Position;
 use crate::rotation::picture::{

@@ -5,12 +5,15 @@ use super::scene::Scene;
 use super::successors::lies_on;
 use super::targets;
 use crate::model::ComponentKind;
+use crate::plan::HostView;
 use crate::plan::cluster_plan::Gate;
-use crate::rotation::picture::Holds;
+use crate::rotation::picture::{Holds, Picture};
+use crate::rotation::plan::RotationRequest;
 use crate::rotation::proof::{ProbeTarget, Proof};
 use crate::rotation::root::Root;
 use crate::rotation::script::Await;
 use crate::rotation::successor::previous;
+use jiff::Timestamp;
 use std::path::PathBuf;
 
 /// The gate of what is awaited; where no hosts are named, these are meant.
@@ -88,6 +91,38 @@ pub(super) fn gate(
             proof: Proof::WorkloadsRolledOut,
         },
     })
+}
+
+/// Going back: everybody refuses clients of the new generation again. `Gate::None` where nobody has the
+/// key to try it with.
+pub(in crate::rotation) fn new_clients_refused(
+    picture: &Picture,
+    hosts: &[HostView<'_>],
+    root: Root,
+    now: Timestamp,
+) -> Gate {
+    let request = RotationRequest::new([root]);
+    let scene = Scene::begun(picture, hosts, None, &request, now);
+    let everywhere: Vec<String> = hosts.iter().map(|it| it.name.to_owned()).collect();
+    let asked = || -> Result<Gate, LowerError> {
+        let targets = targets::judges(&scene, root, &everywhere)?;
+        let (host, certificate, key) = scene.new_signer(root)?;
+        let fingerprint_sha256 = scene.new_one(root)?.fingerprint_sha256.clone();
+        Ok(match targets.is_empty() {
+            true => Gate::None,
+            false => Gate::Proved {
+                host,
+                proof: Proof::Client {
+                    certificate,
+                    key,
+                    fingerprint_sha256,
+                    accepted: false,
+                    targets,
+                },
+            },
+        })
+    };
+    asked().unwrap_or(Gate::None)
 }
 
 /// The host that kept the old pair for this asks. Where none did, nobody can: what trusts is told by

@@ -17,6 +17,7 @@ mod successors;
 mod targets;
 
 pub use error::LowerError;
+pub(super) use gates::new_clients_refused;
 
 use super::api_change::ApiChange;
 use super::old_key::OldKey;
@@ -34,7 +35,6 @@ use crate::plan::{HostView, Plan};
 use draft::Draft;
 use jiff::{SignedDuration, Timestamp};
 use scene::Scene;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Makes a script into a plan for the cluster, which was seen as `picture` and `hosts` say. The picture's
@@ -51,17 +51,7 @@ pub fn lower(
     request: &RotationRequest,
     now: Timestamp,
 ) -> Result<ClusterPlan, LowerError> {
-    let mut scene = Scene {
-        picture,
-        hosts,
-        cluster,
-        request,
-        now,
-        touched: BTreeSet::new(),
-        installed: BTreeSet::new(),
-        awaited: BTreeSet::new(),
-        halted: BTreeSet::new(),
-    };
+    let mut scene = Scene::begun(picture, hosts, cluster, request, now);
     let mut stages = Vec::new();
     for (index, round) in script.rounds.iter().enumerate() {
         let made = made_at(now, index);

@@ -44,6 +44,27 @@ pub(super) struct Pair<'a> {
 }
 
 impl<'a> Scene<'a> {
+    /// Before the first round.
+    pub(super) fn begun(
+        picture: &'a Picture,
+        hosts: &'a [HostView<'a>],
+        cluster: Option<&'a ClusterObservation>,
+        request: &'a RotationRequest,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            picture,
+            hosts,
+            cluster,
+            request,
+            now,
+            touched: BTreeSet::new(),
+            installed: BTreeSet::new(),
+            awaited: BTreeSet::new(),
+            halted: BTreeSet::new(),
+        }
+    }
+
     pub(super) fn inventory(&self, host: &str) -> Result<&'a Inventory, LowerError> {
         let found = self.hosts.iter().find(|view| view.name == host);
         found
