@@ -177,6 +177,7 @@ impl World {
             &[
                 ("kubeconfig", "/etc/kubernetes/kubelet.conf"),
                 ("client-ca-file", &ca.to_string_lossy()),
+                ("rotate-certificates", "true"),
                 ("tls-cert-file", "/var/lib/kubelet/pki/kubelet.crt"),
                 ("tls-private-key-file", "/var/lib/kubelet/pki/kubelet.key"),
             ],
