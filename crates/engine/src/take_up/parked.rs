@@ -15,6 +15,7 @@ use crate::ports::{HostError, Ports};
 use jiff::Timestamp;
 use kubepki_core::model::{Component, ComponentKind};
 use kubepki_core::plan::ComponentAction;
+use std::time::Duration;
 
 /// Has `component` take up the files that changed while those that the action parks are stopped; waits
 /// until they are healthy again, which `look` finds, since a stopped one is no longer seen.
@@ -31,11 +32,12 @@ pub fn take_up_around(
     if action.parks.is_empty() || !ports.host.is_live() {
         return take_up(ports, component, action, setting);
     }
+    let began = ports.clock.now();
     let scene = scene(setting);
     let taken_up = halt(ports, &action.parks, &scene)
         .and_then(|()| take_up(ports, component, action, setting));
     let started = start(ports, &action.parks, &scene);
-    let taken_up = taken_up?;
+    let mut taken_up = taken_up?;
     started?;
     let components = look().map_err(|source| TakeUpError::Host {
         component: component.kind,
@@ -60,6 +62,9 @@ pub fn take_up_around(
             }
         }
     }
+    // What was stopped was missed from its end until it answered again.
+    let took = Duration::try_from(ports.clock.now().duration_since(began)).unwrap_or_default();
+    taken_up.seconds = took.as_secs_f64();
     Ok(taken_up)
 }
 

@@ -61,7 +61,7 @@ pub struct TakenUp {
     pub component: ComponentKind,
     /// How it came to use them.
     pub how: How,
-    /// How long that took.
+    /// How long that took; around others that were stopped, until these were healthy again.
     pub seconds: f64,
     /// What is worth knowing: what could not be proved, what still waits for other hosts.
     pub notes: Vec<String>,

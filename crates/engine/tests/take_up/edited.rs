@@ -143,9 +143,16 @@ fn what_an_action_parks_is_down_meanwhile_and_healthy_afterwards() {
     let changed = world.state().now;
     world.pass(SignedDuration::from_secs(1));
 
-    around(&world, changed, false).unwrap();
+    let began = world.state().now;
+    let around = around(&world, changed, false).unwrap();
 
     assert_ne!((world.pid(ETCD), world.pid(API_SERVER)), old);
+    // All of the time in which the API server was missed, and not that of the member alone.
+    let passed = world.state().now.duration_since(began).as_secs_f64();
+    assert!(
+        passed > 0.0 && (around.seconds - passed).abs() < 1.0,
+        "{around:?} of {passed} s"
+    );
     let started = |kind| {
         let state = world.state();
         let of_kind = state.processes.iter().rfind(|running| running.kind == kind);

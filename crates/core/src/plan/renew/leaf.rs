@@ -302,8 +302,8 @@ impl<'a> Planner<'a> {
                     | "key-unreadable"
                     | "key-unusable"
                     | "not-a-symlink"
-                    | "embedded-kubelet-certificate"
-            )
+            ) || finding.code.as_str() == "embedded-kubelet-certificate"
+                && keeps_a_store(self.inventory)
         });
         let left = certificate.validity().remaining(self.now).as_secs();
         let planned = not_after.duration_since(self.now).as_secs();
