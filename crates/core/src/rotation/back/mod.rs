@@ -103,10 +103,8 @@ pub fn back(
         }
         let mut older = ordered.iter().skip(index.saturating_add(1)).flatten();
         let is_last = older.all(|(_, run)| Some(run.mark.phase) != phase);
-        if is_last {
-            if let Some(phase) = phase {
-                stages.extend(api::behind(phase, hosts, picture, how_far, now));
-            }
+        if is_last && let Some(phase) = phase {
+            stages.extend(api::behind(phase, hosts, picture, how_far, now));
         }
     }
     stages.extend(drafting.only_restarted(hosts, &taken));
