@@ -8,10 +8,10 @@ use super::BackupError;
 use super::archive::write;
 use super::encryption::{Protection, protect};
 use super::manifest::{Entry, FORMAT_VERSION, Kind, Manifest};
-use super::shelf::{ARCHIVE_LIMIT, PARTIAL, whereabouts};
+use super::shelf::{ARCHIVE_LIMIT, hidden, names, whereabouts, write_partial};
 use crate::apply::Record;
 use crate::apply::store::BACKUPS;
-use crate::ports::{FileAttributes, HostErrorKind, HostRead, HostWrite};
+use crate::ports::{HostErrorKind, HostRead, HostWrite};
 use jiff::Timestamp;
 use kubepki_sealed::Sealed;
 use std::path::{Path, PathBuf};
@@ -26,16 +26,7 @@ pub fn doom(
     destination: &Path,
     replacement: &Sealed,
 ) -> Result<(), BackupError> {
-    let (uid, gid) = host.identity();
-    let attributes = FileAttributes {
-        mode: 0o600,
-        uid,
-        gid,
-        xattrs: Vec::new(),
-    };
-    let partial = hidden(destination, PARTIAL);
-    host.remove(&partial)?;
-    host.create(&partial, replacement, &attributes)?;
+    let partial = write_partial(host, destination, replacement)?;
     let doomed = hidden(path, DOOMED);
     host.rename(path, &doomed)?;
     host.rename(&partial, destination)?;
@@ -109,18 +100,4 @@ pub fn tombstone(
 fn destroy(host: &dyn HostWrite, path: &Path) -> Result<(), BackupError> {
     host.overwrite(path)?;
     Ok(host.remove(path)?)
-}
-
-fn names(host: &dyn HostRead) -> Result<Vec<String>, BackupError> {
-    match host.list(Path::new(BACKUPS)) {
-        Ok(names) => Ok(names),
-        Err(error) if error.kind == HostErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Beside it, where nobody takes it for an archive.
-fn hidden(path: &Path, ending: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}{ending}"))
 }

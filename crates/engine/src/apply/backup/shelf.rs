@@ -7,12 +7,13 @@ use super::{Archive, BackupError, Manifest};
 use crate::apply::RunId;
 use crate::apply::store::BACKUPS;
 use crate::ports::{FileAttributes, HostErrorKind, HostRead, HostWrite};
+use kubepki_sealed::Sealed;
 use std::path::{Path, PathBuf};
 
 /// No archive of certificates comes near it; reading one into memory must not exhaust the host.
 pub(super) const ARCHIVE_LIMIT: u64 = 1 << 30;
 
-pub(super) const PARTIAL: &str = ".kubepki-partial";
+const PARTIAL: &str = ".kubepki-partial";
 
 /// An archive that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,21 +67,10 @@ pub fn create(
         }
     }
     let (manifest, archive) = assemble(host, request)?;
-    let (folder, name) = match (destination.parent(), destination.file_name()) {
-        (Some(folder), Some(name)) => (folder, name.to_string_lossy()),
-        _ => (Path::new("/"), "backup".into()),
-    };
-    host.create_directory(folder, 0o700)?;
-    let partial = folder.join(format!(".{name}{PARTIAL}"));
-    let (uid, gid) = host.identity();
-    let attributes = FileAttributes {
-        mode: 0o600,
-        uid,
-        gid,
-        xattrs: Vec::new(),
-    };
-    host.remove(&partial)?;
-    host.create(&partial, &archive, &attributes)?;
+    if let Some(folder) = destination.parent() {
+        host.create_directory(folder, 0o700)?;
+    }
+    let partial = write_partial(host, destination, &archive)?;
     host.rename(&partial, destination).inspect_err(|_| {
         let _ = host.remove(&partial);
     })?;
@@ -91,6 +81,40 @@ pub fn create(
     })
 }
 
+/// Writes an archive (0600) beside its destination, to be renamed there; its path.
+pub(super) fn write_partial(
+    host: &dyn HostWrite,
+    destination: &Path,
+    archive: &Sealed,
+) -> Result<PathBuf, BackupError> {
+    let partial = hidden(destination, PARTIAL);
+    let (uid, gid) = host.identity();
+    let attributes = FileAttributes {
+        mode: 0o600,
+        uid,
+        gid,
+        xattrs: Vec::new(),
+    };
+    host.remove(&partial)?;
+    host.create(&partial, archive, &attributes)?;
+    Ok(partial)
+}
+
+/// Beside it, where nobody takes it for an archive.
+pub(super) fn hidden(path: &Path, ending: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}{ending}"))
+}
+
+/// Whatever lies on the shelf.
+pub(super) fn names(host: &dyn HostRead) -> Result<Vec<String>, BackupError> {
+    match host.list(Path::new(BACKUPS)) {
+        Ok(names) => Ok(names),
+        Err(error) if error.kind == HostErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Whether a name on the shelf is that of an archive that was never completed.
 pub fn is_partial(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(PARTIAL)
@@ -98,13 +122,8 @@ pub fn is_partial(name: &str) -> bool {
 
 /// Archives in the host's own folder for them, oldest run first.
 pub fn list(host: &dyn HostRead) -> Result<Vec<Listed>, BackupError> {
-    let names = match host.list(Path::new(BACKUPS)) {
-        Ok(names) => names,
-        Err(error) if error.kind == HostErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
     let mut listed = Vec::new();
-    for name in names {
+    for name in names(host)? {
         if name.starts_with('.') || !(name.ends_with(".tar") || name.ends_with(".tar.age")) {
             continue;
         }
