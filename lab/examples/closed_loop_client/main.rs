@@ -181,16 +181,15 @@ impl Client {
         }
     }
 
-    /// A watch ends when its time is over; one that ends before is broken.
+    /// A watch ends when its time is over; one that was answered and ends before is broken.
     fn watch(&mut self, path: &str) -> Result<()> {
         let started = Instant::now();
         let token = self.arguments.credentials.token()?;
-        let watched = self.open().and_then(|mut connection| {
-            connection
-                .request("GET", path, token.as_deref(), "")
-                .map_err(|error| error.reason)
-        });
-        match watched {
+        let mut connection = match self.open() {
+            Ok(connection) => connection,
+            Err(error) => return self.journal.failed(&format!("{error:#}")),
+        };
+        match connection.request("GET", path, token.as_deref(), "") {
             Ok(answer) if !answer.is_good() => {
                 self.journal
                     .failed(&format!("HTTP {} {}", answer.status, answer.start()))
@@ -202,10 +201,10 @@ impl Client {
                 self.journal.good(false)
             }
             Ok(_) => self.journal.failed("broken: ended early"),
-            Err(error) if started.elapsed() > Duration::from_secs(1) => {
-                self.journal.failed(&format!("broken: {error:#}"))
+            Err(error) if error.before_any_answer => {
+                self.journal.failed(&format!("{:#}", error.reason))
             }
-            Err(error) => self.journal.failed(&format!("{error:#}")),
+            Err(error) => self.journal.failed(&format!("broken: {:#}", error.reason)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The control run: as many plain restarts as a rotation of everything makes, in the same good order,
 //! with nothing changed. What fails there fails without any rotation.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 use kubepki_lab::{ClosedLoop, Host, until};
@@ -36,8 +36,9 @@ fn restart(host: &Host, component: &str) -> Result<()> {
     let process = format!("pgrep --newest --full '^{component} '");
     let before = host.shell(&process)?;
     let file = format!("/etc/kubernetes/manifests/{component}.yaml");
+    let value = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
     host.shell(&format!(
-        "sed '/control-run/d; s/^  labels:/  labels:\\n    control-run: t$(date +%s%N)/' {file} \
+        "sed '/control-run/d; s/^  labels:/  labels:\\n    control-run: t{value}/' {file} \
          >/etc/kubernetes/.control-run && mv /etc/kubernetes/.control-run {file}"
     ))?;
     until(component, Duration::from_secs(120), || {
