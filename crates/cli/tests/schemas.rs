@@ -207,6 +207,12 @@ mod tests {
                 object: ObjectReference::cluster_wide("Node", "cp1"),
                 mark: "new".to_owned(),
             },
+            ApiChange::RestartStaleWorkloads {
+                holds: vec![key_sha256.clone()],
+                key_sha256: Some(key_sha256.clone()),
+                tokens_since: Some(jiff::Timestamp::UNIX_EPOCH),
+                mark: "old".to_owned(),
+            },
             ApiChange::AddTokenSecrets {
                 key_sha256: key_sha256.clone(),
             },

@@ -9,8 +9,8 @@ use kubepki_core::founding::DeclaredLayout;
 use kubepki_core::model::cluster::{ClusterObservation, Node};
 use kubepki_core::model::{ComponentKind, Inventory, LiveObservation};
 use kubepki_core::plan::{EtcdAct, Issuance, Plan};
-pub use kubepki_core::rotation::RotationRun;
 use kubepki_core::rotation::{ApiChange, FreshTrust, Leaders, OldKey, Proof, StaleWorkload};
+pub use kubepki_core::rotation::{RotationRun, TakenBackRun};
 use kubepki_engine::ports::Progress;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -62,6 +62,9 @@ pub struct Look {
     /// Finished runs of rotations that were not taken back since, the newest first: what `back` undoes.
     #[serde(default)]
     pub rotation_runs: Vec<RotationRun>,
+    /// Runs of rotations that were taken back.
+    #[serde(default)]
+    pub taken_back: Vec<TakenBackRun>,
 }
 
 /// A run that was begun on a host and not finished.

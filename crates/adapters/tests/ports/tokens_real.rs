@@ -262,6 +262,23 @@ fn workloads_of_a_real_api_that_read_their_trust_too_early_are_restarted() {
         "{}",
         rolled().found
     );
+    // the same, found and done at once
+    let at_once = |holds: &[String]| {
+        let change = ApiChange::RestartStaleWorkloads {
+            holds: holds.to_vec(),
+            key_sha256: None,
+            tokens_since: None,
+            mark: "2026-11-23".to_owned(),
+        };
+        changed(&cluster, &change).unwrap()
+    };
+    let words = at_once(&wanted.holds);
+    assert!(words.starts_with("0 workloads"), "{words}");
+    assert!(words.contains("Deployment default/left ("), "{words}");
+    assert!(words.contains("Pod default/bare ("), "{words}");
+    let words = at_once(&["00".repeat(32)]);
+    assert!(words.starts_with("2 workloads"), "{words}");
+    assert!(!rolled().ok);
     let gone = ObjectReference::namespaced("Deployment", "default", "gone");
     let error = changed(
         &cluster,

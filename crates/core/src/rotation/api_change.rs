@@ -2,6 +2,7 @@
 //! kubeconfig and its own API server. Every change may be done twice.
 
 use crate::model::ObjectReference;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// One change.
@@ -32,6 +33,21 @@ pub enum ApiChange {
     RestartWorkload {
         /// Deployment, DaemonSet or StatefulSet.
         object: ObjectReference,
+        /// The annotation's value.
+        mark: String,
+    },
+    /// Workloads whose containers started with another trust, or another key's token, than this are
+    /// restarted; found when it is done. Those that only their owners restart are named.
+    RestartStaleWorkloads {
+        /// As in `FreshTrust`.
+        #[serde(default)]
+        holds: Vec<String>,
+        /// As in `FreshTrust`.
+        #[serde(default)]
+        key_sha256: Option<String>,
+        /// Since when that key signs; without it, since the moment when this is done.
+        #[serde(default)]
+        tokens_since: Option<Timestamp>,
         /// The annotation's value.
         mark: String,
     },

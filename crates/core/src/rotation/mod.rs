@@ -24,7 +24,7 @@ pub mod successor;
 pub mod workload;
 
 pub use api_change::ApiChange;
-pub use back::{ArchivedKeys, BackError, HostRuns, HowFar, RotationRun, back};
+pub use back::{ArchivedKeys, BackError, HostRuns, HowFar, RotationRun, TakenBackRun, back};
 pub use old_key::OldKey;
 pub use phase::{Phase, Position};
 pub use picture::{

@@ -214,6 +214,7 @@ fn what_api_servers_only_add_to_is_made_anew_once_nobody_accepts_the_new_one() {
                 "cp1" => &runs,
                 _ => &[],
             },
+            taken_back: &[],
         })
         .collect();
     let stages = |how_far| {

@@ -2,12 +2,12 @@
 //! is so: it may be asked twice.
 
 use super::objects::{ChangeError, body, head, of, path, unreadable};
-use super::{bundles, lease, tokens};
+use super::{bundles, lease, tokens, workloads};
 use crate::ports::{Clock, ClusterChange, ClusterErrorKind, Progress};
 use crate::take_up::wait::until;
 use kubepki_core::formats::static_pod::RESTARTED_AT;
 use kubepki_core::model::ObjectReference;
-use kubepki_core::rotation::ApiChange;
+use kubepki_core::rotation::{ApiChange, FreshTrust, Restart};
 use kubepki_sealed::danger;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -46,6 +46,20 @@ pub fn change(ports: &ChangePorts<'_>, change: &ApiChange) -> Result<String, Cha
         }
         ApiChange::Recreate { object } => recreate(ports, object),
         ApiChange::RestartWorkload { object, mark } => restart(ports, object, mark),
+        ApiChange::RestartStaleWorkloads {
+            holds,
+            key_sha256,
+            tokens_since,
+            mark,
+        } => {
+            let since = tokens_since.unwrap_or_else(|| ports.clock.now());
+            let wanted = FreshTrust {
+                holds: holds.clone(),
+                key_sha256: key_sha256.clone(),
+                tokens_since: key_sha256.is_some().then_some(since),
+            };
+            restart_stale(ports, &wanted, mark)
+        }
         ApiChange::AddTokenSecrets { key_sha256 } => tokens::add(ports, key_sha256),
         ApiChange::DropTokenSecrets { key_sha256 } => tokens::drop_old(ports, key_sha256),
         ApiChange::HoldLease {
@@ -104,6 +118,33 @@ fn recreate(ports: &ChangePorts<'_>, object: &ObjectReference) -> Result<String,
         seconds: late.seconds,
     })?;
     Ok(format!("{object}: made anew by its owner"))
+}
+
+/// Whom nobody but the owner restarts is named.
+fn restart_stale(
+    ports: &ChangePorts<'_>,
+    wanted: &FreshTrust,
+    mark: &str,
+) -> Result<String, ChangeError> {
+    let stale = workloads::stale(ports.cluster, wanted).map_err(of("workloads"))?;
+    let mut restarted = 0;
+    let mut others = Vec::new();
+    for workload in &stale {
+        if workload.restart == Restart::Rolling {
+            restart(ports, &workload.object, mark)?;
+            restarted += 1;
+        } else {
+            others.push(format!("{} ({})", workload.object, workload.reason));
+        }
+    }
+    let mut words = format!("{restarted} workloads are being restarted");
+    if !others.is_empty() {
+        words.push_str(&format!(
+            "; only their owners restart these: {}",
+            others.join(", ")
+        ));
+    }
+    Ok(words)
 }
 
 /// As `kubectl rollout restart`: pods are replaced one by one, as the workload's own strategy says.

@@ -1,7 +1,8 @@
 //! One look: files, what runs, what an earlier run left.
 
 use super::{LocalSession, Outside};
-use crate::session::{InterruptedRun, Look, LookRequest, RotationRun, SessionError};
+use crate::session::{InterruptedRun, Look, LookRequest, RotationRun, SessionError, TakenBackRun};
+use jiff::Timestamp;
 use kubepki_core::connections::derive;
 use kubepki_core::diagnose::{Evidence, HostEvidence};
 use kubepki_core::model::{Gap, Inventory, LiveObservation};
@@ -12,6 +13,7 @@ use kubepki_engine::apply::{self, BatchState, Stage};
 use kubepki_engine::examine::{ExamineOptions, ExaminePorts, examine};
 use kubepki_engine::ports::{HostRead, Ports, Progress};
 use kubepki_engine::take_up;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,13 +42,15 @@ impl<O: Outside> LocalSession<O> {
         } else {
             (inventory, None)
         };
+        let (rotation_runs, taken_back) = rotation_runs(ports.host);
         Ok(Look {
             inventory,
             live,
             interrupted,
             halted,
             clock: ports.clock.now(),
-            rotation_runs: rotation_runs(ports.host),
+            rotation_runs,
+            taken_back,
         })
     }
 }
@@ -74,22 +78,28 @@ fn interrupted(host: &dyn HostRead, inventory: &mut Inventory) -> Option<Interru
     }
 }
 
-/// Finished runs of rotations that no later run took back, the newest first. A journal that cannot be
-/// read is told elsewhere.
-fn rotation_runs(host: &dyn HostRead) -> Vec<RotationRun> {
+/// Finished runs of rotations, the newest first: those that no later run took back, and those that one
+/// did. A journal that cannot be read is told elsewhere.
+fn rotation_runs(host: &dyn HostRead) -> (Vec<RotationRun>, Vec<TakenBackRun>) {
     let runs = apply::history(host).unwrap_or_default();
-    let mut undone: Vec<String> = Vec::new();
+    let mut undone: BTreeMap<String, Timestamp> = BTreeMap::new();
     let mut found = Vec::new();
+    let mut taken_back = Vec::new();
     for record in runs.iter().rev() {
         let id = record.id.to_string();
-        if record.finished.is_none() || undone.contains(&id) {
+        let Some((finished, _)) = &record.finished else {
             continue;
-        }
+        };
         let Ok(plan) = serde_json::from_value::<Plan>(record.plan.clone()) else {
             continue;
         };
+        if let Some(at) = undone.get(&id) {
+            let run = plan.rotation.map(|mark| TakenBackRun { mark, at: *at });
+            taken_back.extend(run);
+            continue;
+        }
         if let Some(other) = plan.restoration.as_ref().and_then(|it| it.undoes.clone()) {
-            undone.push(other);
+            undone.insert(other, *finished);
         }
         let Some(mark) = plan.rotation else {
             continue;
@@ -112,7 +122,7 @@ fn rotation_runs(host: &dyn HostRead) -> Vec<RotationRun> {
             components: plan.components.iter().map(|it| it.component).collect(),
         });
     }
-    found
+    (found, taken_back)
 }
 
 /// What became of the private keys in an archive. Only where the run replaced one is it looked into.

@@ -54,6 +54,7 @@ pub fn look() -> Look {
         halted: vec![ComponentKind::Etcd],
         clock: now(),
         rotation_runs: Vec::new(),
+        taken_back: Vec::new(),
     }
 }
 

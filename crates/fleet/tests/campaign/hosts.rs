@@ -165,6 +165,7 @@ impl HostSession for Session {
             halted: Vec::new(),
             clock: epoch(),
             rotation_runs: Vec::new(),
+            taken_back: Vec::new(),
         })
     }
 

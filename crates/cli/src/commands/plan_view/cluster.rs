@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::output::{self, Cell, Column, DIM, HEADING, NAME, Table};
 use kubepki_core::plan::{ClusterPlan, EtcdAct, Gate, Origin, Pace, Plan, Stage, Step, TakeUp};
-use kubepki_core::rotation::OldKey;
+use kubepki_core::rotation::{ApiChange, OldKey};
 use std::io::Write;
 
 /// How many hosts of a line are named.
@@ -85,10 +85,7 @@ fn write_stage(
                 acts.push((host, format!("starts {}", list(components))));
             }
             Some(Step::ChangeApi { changes, .. }) => {
-                acts.push((
-                    host,
-                    format!("changes {} objects of the API", changes.len()),
-                ));
+                acts.push((host, api_words(changes)));
             }
             Some(Step::RetireKeys { how, .. }) => acts.push((host, old_keys(how))),
             Some(Step::Etcd { act, .. }) => acts.push((host, etcd_words(act).to_owned())),
@@ -118,6 +115,33 @@ fn write_stage(
         writeln!(writer, "{DIM}then waits until {gate}{DIM:#}")?;
     }
     Ok(())
+}
+
+/// What is changed in the API: some of much.
+fn api_words(changes: &[ApiChange]) -> String {
+    let mut words: Vec<String> = changes.iter().map(api_word).collect();
+    let more = words.len().saturating_sub(NAMED);
+    words.truncate(NAMED);
+    if more > 0 {
+        words.push(format!("{more} more"));
+    }
+    words.join("; ")
+}
+
+fn api_word(change: &ApiChange) -> String {
+    match change {
+        ApiChange::WriteBundle { object, .. } => format!("writes {object}"),
+        ApiChange::Recreate { object } => format!("has {object} made anew"),
+        ApiChange::RestartWorkload { object, .. } => format!("restarts {object}"),
+        ApiChange::RestartStaleWorkloads { .. } => {
+            "restarts workloads that started with another trust or token".to_owned()
+        }
+        ApiChange::AddTokenSecrets { .. } => "adds token Secrets of this key".to_owned(),
+        ApiChange::DropTokenSecrets { .. } => "deletes token Secrets of the other key".to_owned(),
+        ApiChange::HoldLease { .. } => "holds the Lease".to_owned(),
+        ApiChange::AskPause => "asks for a pause".to_owned(),
+        ApiChange::ReleaseLease { .. } => "gives the Lease back".to_owned(),
+    }
 }
 
 /// Hosts of a stage that do the same.

@@ -19,14 +19,11 @@ use crate::exit_code::ExitCode;
 use kubepki_adapters::clock::SystemClock;
 use kubepki_adapters::host::LocalHost;
 use kubepki_core::plan::{ClusterPlan, Step};
+use kubepki_core::rotation::Phase;
 use kubepki_core::rotation::back::{BackError, HostRuns, HowFar, back};
-use kubepki_core::rotation::successor::generation;
-use kubepki_core::rotation::workload::restarts;
-use kubepki_core::rotation::{FreshTrust, Phase, Restart, Root};
 use kubepki_engine::discover::host_name;
-use kubepki_engine::ports::{Clock, Progress};
+use kubepki_engine::ports::Clock;
 use kubepki_fleet::campaign::{PAUSED, Patience};
-use kubepki_fleet::session::{ApiAnswer, ApiQuestion};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -93,6 +90,7 @@ fn plan(world: &World, how_far: HowFar) -> Result<ClusterPlan, CliError> {
                 name: &looked.host,
                 inventory: &look.inventory,
                 runs: &look.rotation_runs,
+                taken_back: &look.taken_back,
             })
         })
         .collect();
@@ -114,38 +112,9 @@ fn plan(world: &World, how_far: HowFar) -> Result<ClusterPlan, CliError> {
     })
 }
 
-/// What workloads must have read at their start after a swap was taken back; `None` where the plan is none,
-/// or nothing that they read was swapped.
-fn trusted_again(world: &World, plan: &ClusterPlan) -> Option<FreshTrust> {
-    if !halts(plan) {
-        return None;
-    }
-    let old = |root| {
-        let root = world.picture.root(root).filter(|it| it.new.is_some())?;
-        Some(root.old.first()?.fingerprint_sha256.clone())
-    };
-    let holds: Vec<String> = old(Root::KubernetesCa).into_iter().collect();
-    let key_sha256 = old(Root::ServiceAccountKey);
-    if holds.is_empty() && key_sha256.is_none() {
-        return None;
-    }
-    Some(FreshTrust {
-        holds,
-        // Whoever started before this moment did so with the other key's token.
-        tokens_since: key_sha256.is_some().then(|| SystemClock.now()),
-        key_sha256,
-    })
-}
-
 fn halts(plan: &ClusterPlan) -> bool {
     let mut steps = plan.stages.iter().flat_map(|stage| &stage.steps);
     steps.any(|step| matches!(step, Step::Halt { .. }))
-}
-
-struct Silent;
-
-impl Progress for Silent {
-    fn say(&self, _text: &str) {}
 }
 
 struct GoingBack<'a> {
@@ -163,7 +132,6 @@ impl GoingBack<'_> {
             let has_downtime = halts(&plan);
             let paused = || self.paused.load(Ordering::Relaxed) && !has_downtime;
             let clocked = Clocked::new(Voices::new(self.context, plan.hosts()), &paused);
-            let trusted_again = trusted_again(&world, &plan);
             let outcome = self.looker.undertaking.carry_out_told(
                 &world.looked,
                 &plan,
@@ -182,9 +150,6 @@ impl GoingBack<'_> {
                 return Err(failed(&outcome));
             }
             world = self.looker.look_at_settled()?;
-            if let (Some(wanted), Some(asked)) = (trusted_again, &world.asked) {
-                self.restart_workloads(asked, wanted);
-            }
             // The newest run that is left tells how far it still is.
             let newest = world.rotation_runs().max_by_key(|(_, run)| run.started_at);
             let is_there = match (self.to, newest) {
@@ -197,32 +162,6 @@ impl GoingBack<'_> {
             plan = self::plan(&world, self.how_far)?;
         }
         self.told(&world)
-    }
-
-    /// Workloads that started with what was taken back trust it alone. What cannot be restarted is told, and
-    /// keeps nothing else from going back.
-    fn restart_workloads(&self, asked: &str, wanted: FreshTrust) {
-        let mark = generation(SystemClock.now());
-        let question = ApiQuestion::StaleWorkloads { wanted };
-        let sessions = self.looker.undertaking.sessions;
-        let done = sessions.with(asked, |session| {
-            let ApiAnswer::StaleWorkloads { workloads } = session.ask(&question)? else {
-                return Ok(Vec::new());
-            };
-            let changes = restarts(&workloads, &mark);
-            let mut told = session.change_api(&changes, &Silent)?;
-            let others = workloads.iter().filter(|it| it.restart != Restart::Rolling);
-            told.extend(
-                others.map(|it| format!("restart it yourself: {} ({})", it.object, it.reason)),
-            );
-            Ok(told)
-        });
-        match done {
-            Ok(told) => told.iter().for_each(|line| self.context.note(line)),
-            Err(error) => self.context.note(format_args!(
-                "workloads that started since trust what was taken back, and were not restarted: {error}"
-            )),
-        }
     }
 
     fn told(&self, world: &World) -> Result<ExitCode, CliError> {

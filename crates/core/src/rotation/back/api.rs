@@ -1,5 +1,5 @@
-//! What a rotation changed in the API, reversed by the picture: bundles hold the old generation again, and
-//! tokens are signed by the old key.
+//! What a rotation changed in the API, reversed by the picture: bundles hold the old generation again. Not
+//! here: tokens, and the workloads that hold them ([`super::workloads`]).
 
 use super::{HostRuns, HowFar};
 use crate::connections::Place;
@@ -9,8 +9,6 @@ use crate::rotation::api_change::ApiChange;
 use crate::rotation::lower::new_clients_refused;
 use crate::rotation::phase::Phase;
 use crate::rotation::picture::{Generation, Holds, Keeper, Picture, Purpose, RootPicture};
-use crate::rotation::proof::Proof;
-use crate::rotation::root::Root;
 use jiff::Timestamp;
 
 /// How often an API server looks at its CA files.
@@ -43,37 +41,18 @@ pub(super) fn before(
     stage(&format!("back-{phase}-bundles"), reason, hosts, changes)
 }
 
-/// What is done in the API after the hosts went back behind a phase: the old key signs again, and
-/// ServiceAccounts get tokens of it; what API servers only ever add to is made anew.
+/// What is done in the API after the hosts went back behind a phase: what API servers only ever add to is
+/// made anew.
 pub(super) fn behind(
     phase: Phase,
     hosts: &[HostRuns<'_>],
-    picture: Option<&Picture>,
-    how_far: HowFar,
+    picture: &Picture,
     now: Timestamp,
 ) -> Vec<Stage> {
-    let Some(picture) = picture.filter(|_| how_far != HowFar::Round) else {
-        return Vec::new();
-    };
     match phase {
         Phase::TrustBoth => merged_anew(hosts, picture, now),
-        Phase::IssueFromNew => tokens(phase, hosts, picture).into_iter().collect(),
         _ => Vec::new(),
     }
-}
-
-fn tokens(phase: Phase, hosts: &[HostRuns<'_>], picture: &Picture) -> Option<Stage> {
-    let root = picture.root(Root::ServiceAccountKey)?;
-    root.new.as_ref()?;
-    let key_sha256 = root.old.first()?.fingerprint_sha256.clone();
-    let changes = vec![
-        ApiChange::AddTokenSecrets {
-            key_sha256: key_sha256.clone(),
-        },
-        ApiChange::DropTokenSecrets { key_sha256 },
-    ];
-    let reason = "ServiceAccounts with a token Secret get one that the old key signed";
-    stage(&format!("back-{phase}-tokens"), reason, hosts, changes)
 }
 
 /// An API server that still has both in memory would write both again: first everybody has to refuse
@@ -130,12 +109,8 @@ fn merged(root: &RootPicture) -> Vec<ApiChange> {
     .collect()
 }
 
-/// What is done in the API after a swap was taken back: what it publishes trusts the old generation alone,
-/// and what every namespace has is waited for, before workloads are started again with it.
-pub(super) fn behind_swap(hosts: &[HostRuns<'_>], picture: Option<&Picture>) -> Vec<Stage> {
-    let Some(picture) = picture else {
-        return Vec::new();
-    };
+/// What is done in the API after a swap was taken back: what it publishes trusts the old generation alone.
+pub(super) fn behind_swap(hosts: &[HostRuns<'_>], picture: &Picture) -> Option<Stage> {
     let mut changes = Vec::new();
     for root in &picture.roots {
         changes.extend(bundles(root, &Holds::Old));
@@ -146,33 +121,7 @@ pub(super) fn behind_swap(hosts: &[HostRuns<'_>], picture: Option<&Picture>) -> 
         }
     }
     let reason = "what the API publishes trusts the old generation alone again";
-    let mut stages: Vec<Stage> = stage("back-swap-objects", reason, hosts, changes)
-        .into_iter()
-        .collect();
-    let root = picture.root(Root::KubernetesCa);
-    let both = root.and_then(|root| Some((root.old.first()?, root.new.as_ref()?)));
-    let asker = hosts.iter().find(|host| {
-        let server = host.inventory.component(ComponentKind::KubeApiserver);
-        server.is_some()
-    });
-    if let (Some((old, new)), Some(asker)) = (both, asker) {
-        stages.push(Stage {
-            name: "back-swap-published".to_owned(),
-            reason: "every namespace has the old trust again before workloads start with it"
-                .to_owned(),
-            steps: Vec::new(),
-            pace: Pace::Together,
-            gate: Gate::Proved {
-                host: asker.name.to_owned(),
-                proof: Proof::Published {
-                    holds: vec![old.fingerprint_sha256.clone()],
-                    lacks: vec![new.fingerprint_sha256.clone()],
-                },
-            },
-            estimate_seconds: 16,
-        });
-    }
-    stages
+    stage("back-swap-objects", reason, hosts, changes)
 }
 
 /// Every bundle that the rotation keeps, brought to `wanted` from whatever of this root it may hold.
@@ -211,7 +160,8 @@ fn joined(old: &str, new: &Generation) -> String {
     format!("{old}{}", new.pem)
 }
 
-fn stage(
+/// Changes that the first host with an API server makes.
+pub(super) fn stage(
     name: &str,
     reason: &str,
     hosts: &[HostRuns<'_>],

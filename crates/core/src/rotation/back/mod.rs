@@ -7,16 +7,20 @@
 
 mod api;
 mod error;
+#[cfg(test)]
+mod given;
 mod lost;
 mod order;
+mod restarts;
 mod runs;
 mod swap;
 #[cfg(test)]
 mod tests;
+mod workloads;
 
 pub use error::BackError;
 pub use lost::ArchivedKeys;
-pub use runs::{HostRuns, RotationRun};
+pub use runs::{HostRuns, RotationRun, TakenBackRun};
 
 use super::phase::Phase;
 use super::picture::Picture;
@@ -29,9 +33,11 @@ use crate::plan::{
 };
 use jiff::Timestamp;
 use lost::can_come_back;
+use restarts::Restarts;
 use runs::{Swap, Taken, rounds, swap_of, taken};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use workloads::Workloads;
 
 /// What may have a manifest.
 const STATIC_PODS: [ComponentKind; 4] = [
@@ -85,29 +91,55 @@ pub fn back(
     let mut stages = Vec::new();
     let mut last_phase = None;
     let ordered = order::clients_first(rounds(&taken));
+    let workloads = picture.map(|picture| Workloads {
+        hosts,
+        picture,
+        now,
+    });
+    let mut restarts = Restarts {
+        hosts,
+        taken: &taken,
+        picture: picture.filter(|_| how_far != HowFar::Round),
+        undone: Vec::new(),
+    };
     for (index, round) in ordered.iter().enumerate() {
         let phase = round.first().map(|(_, run)| run.mark.phase);
         if phase != last_phase {
             // What the API holds is wider than what the hosts come to, never narrower.
+            if let (Some(phase), Some(workloads)) = (phase, &workloads)
+                && how_far != HowFar::Round
+            {
+                stages.extend(restarts.overdue(&drafting, phase));
+                stages.extend(workloads.overdue(phase, &taken));
+            }
             stages.extend(phase.and_then(|it| api::before(it, hosts, picture, how_far)));
             last_phase = phase;
         }
-        match swap_of(round, &taken) {
+        let swap = swap_of(round, &taken);
+        let is_swap = !matches!(swap, Swap::None);
+        match swap {
             Swap::None => stages.extend(drafting.stage(hosts, round)?),
             // All of it goes back at once, with its newest round.
             Swap::All(runs) => {
                 stages.extend(swap::stages(&mut drafting, hosts, &runs)?);
-                stages.extend(api::behind_swap(hosts, picture));
+                stages.extend(picture.and_then(|picture| api::behind_swap(hosts, picture)));
+                stages.extend(workloads.iter().flat_map(Workloads::behind_swap));
             }
             Swap::Done => {}
         }
         let mut older = ordered.iter().skip(index.saturating_add(1)).flatten();
         let is_last = older.all(|(_, run)| Some(run.mark.phase) != phase);
-        if is_last && let Some(phase) = phase {
-            stages.extend(api::behind(phase, hosts, picture, how_far, now));
+        if let (true, Some(phase), Some(workloads)) = (is_last, phase, &workloads)
+            && how_far != HowFar::Round
+        {
+            stages.extend(api::behind(phase, hosts, workloads.picture, now));
+            if !is_swap {
+                stages.extend(restarts.behind(&drafting, phase));
+                stages.extend(workloads.behind(phase));
+            }
         }
     }
-    stages.extend(drafting.only_restarted(hosts, &taken));
+    stages.extend(restarts.manifests(&drafting));
     let rounds = stages.len();
     let notices = vec![Notice {
         code: "takes-back".to_owned(),
@@ -211,7 +243,7 @@ impl Drafting {
         touched.extend(run.written.iter().cloned());
         // A restart changes the manifest of its pod.
         let pods = STATIC_PODS.into_iter();
-        let pods = pods.filter(|kind| restarts(host.inventory, run, *kind));
+        let pods = pods.filter(|kind| restarts::is_restarted(host.inventory, run, *kind));
         touched.extend(pods.filter_map(|kind| manifest_of(host.inventory, kind)));
         let restoration = Restoration {
             archive,
@@ -219,61 +251,6 @@ impl Drafting {
             undoes: Some(run.id.clone()),
         };
         Ok(self.carried(host, basis, restoration, components))
-    }
-
-    /// What was only restarted, with nothing written: the manifest of a static pod still says so. It is as
-    /// the oldest archive has it, by one restart more, unless a run that is taken back brings that about.
-    fn only_restarted(&self, hosts: &[HostRuns<'_>], taken: &[Taken<'_>]) -> Option<Stage> {
-        let mut steps = Vec::new();
-        let mut restarted: BTreeMap<ComponentKind, Vec<&HostRuns<'_>>> = BTreeMap::new();
-        for (index, host) in hosts.iter().enumerate() {
-            let own = || {
-                let own = taken.iter().filter(|(of, _)| *of == index);
-                own.map(|(_, run)| *run)
-            };
-            let oldest = own().rfind(|run| run.archive.is_some());
-            let Some((oldest, archive)) = oldest.and_then(|it| Some((it, it.archive.clone()?)))
-            else {
-                continue;
-            };
-            let is_left = |run: &&RotationRun, kind: ComponentKind| {
-                let mut older = own().filter(|it| it.started_at < run.started_at);
-                !older.any(|it| restarts(host.inventory, it, kind))
-            };
-            let mut skipped = host.runs.iter().filter(|run| {
-                run.written.is_empty()
-                    && run.started_at > oldest.started_at
-                    && STATIC_PODS
-                        .into_iter()
-                        .any(|kind| restarts(host.inventory, run, kind) && is_left(run, kind))
-            });
-            let Some(run) = skipped.next() else {
-                continue;
-            };
-            let mut components = actions(host.inventory, run);
-            components.retain(|action| is_left(&run, action.component));
-            for action in &components {
-                restarted.entry(action.component).or_default().push(host);
-            }
-            let restoration = Restoration {
-                archive,
-                paths: Vec::new(),
-                undoes: Some(run.id.clone()),
-            };
-            steps.push(Step::Carry {
-                host: host.name.to_owned(),
-                plan: Box::new(self.carried(host, Vec::new(), restoration, components)),
-            });
-        }
-        let seconds = u32::try_from(steps.len()).unwrap_or(u32::MAX);
-        (!steps.is_empty()).then(|| Stage {
-            name: "back-manifests".to_owned(),
-            reason: "manifests lose what a restart left in them".to_owned(),
-            steps,
-            pace: Pace::OneByOne,
-            gate: gate(&restarted),
-            estimate_seconds: seconds.saturating_mul(20),
-        })
     }
 
     fn carried(
@@ -302,13 +279,6 @@ impl Drafting {
         };
         plan.with_id()
     }
-}
-
-/// Whether a run restarted a static pod of this host; an API server also goes with its member of etcd.
-fn restarts(inventory: &Inventory, run: &RotationRun, kind: ComponentKind) -> bool {
-    let goes_with_etcd =
-        kind == ComponentKind::KubeApiserver && run.components.contains(&ComponentKind::Etcd);
-    manifest_of(inventory, kind).is_some() && (goes_with_etcd || run.components.contains(&kind))
 }
 
 fn manifest_of(inventory: &Inventory, kind: ComponentKind) -> Option<PathBuf> {

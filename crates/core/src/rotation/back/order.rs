@@ -52,7 +52,7 @@ fn are_apart(one: &[Taken<'_>], other: &[Taken<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::run;
+    use super::super::given::run;
     use super::*;
     use crate::model::ComponentKind::{self, Kubelet};
     use crate::rotation::back::RotationRun;

@@ -33,15 +33,27 @@ pub struct RotationRun {
     pub components: Vec<ComponentKind>,
 }
 
-/// A host and the runs on it that were not taken back yet.
+/// A run of a rotation that was taken back, as its host's journal tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenBackRun {
+    /// Rotation, phase and round.
+    pub mark: RotationMark,
+    /// When the way back was over.
+    pub at: Timestamp,
+}
+
+/// A host and the runs on it.
 #[derive(Clone, Copy, Debug)]
 pub struct HostRuns<'a> {
     /// Its name in the cluster document.
     pub name: &'a str,
     /// What is on it.
     pub inventory: &'a Inventory,
-    /// In any order.
+    /// Those that were not taken back yet, in any order.
     pub runs: &'a [RotationRun],
+    /// Those that were.
+    pub taken_back: &'a [TakenBackRun],
 }
 
 /// A run, and the index of its host.

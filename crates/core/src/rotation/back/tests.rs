@@ -1,66 +1,13 @@
 //! Which runs are taken back, in which order, and what becomes of the API.
 
+use super::given::{at, generation, inventory, picture, run};
 use super::*;
-use crate::connections::Place;
 use crate::formats::flags::Flags;
 use crate::formats::static_pod::PathMap;
-use crate::model::{Component, ObjectReference};
-use crate::plan::RotationMark;
+use crate::model::Component;
 use crate::rotation::ApiChange;
-use crate::rotation::phase::Position;
-use crate::rotation::picture::{
-    Generation, Holds, Keeper, Leaders, PlaceState, Purpose, RootPicture,
-};
+use crate::rotation::picture::Holds;
 use crate::rotation::plan::HALTED;
-use crate::rotation::root::Root;
-
-fn at(minute: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap()
-}
-
-fn inventory(host: &str) -> Inventory {
-    Inventory {
-        host: host.to_owned(),
-        observed_at: at(0),
-        live: false,
-        components: Vec::new(),
-        authorities: Vec::new(),
-        entries: Vec::new(),
-        embedded_trust: Vec::new(),
-        kubeconfigs: Vec::new(),
-        etcd_clients: Vec::new(),
-        service_account_keys: Vec::new(),
-        successor_requests: Vec::new(),
-        node_name: None,
-        static_pod_folders: Vec::new(),
-        files: BTreeMap::from([("/pki/ca.crt".into(), Some("aa".to_owned()))]),
-        file_times: BTreeMap::new(),
-        kubeadm_configuration: None,
-        declared: None,
-        gaps: Vec::new(),
-    }
-}
-
-pub(super) fn run(id: &str, minute: i64, phase: Phase, round: &str) -> RotationRun {
-    RotationRun {
-        id: id.to_owned(),
-        started_at: at(minute),
-        mark: RotationMark {
-            rotation: if phase == Phase::Prepare {
-                "new"
-            } else {
-                "abc"
-            }
-            .to_owned(),
-            phase,
-            round: round.to_owned(),
-        },
-        keys: ArchivedKeys::Kept,
-        archive: Some(PathBuf::from(format!("/b/{id}.tar"))),
-        written: vec!["/pki/ca.crt".into()],
-        components: vec![ComponentKind::Kubelet],
-    }
-}
 
 /// An earlier rotation, then one that came as far as its leaves, on two hosts.
 fn runs() -> [Vec<RotationRun>; 2] {
@@ -95,6 +42,7 @@ fn taken_back(how_far: HowFar, picture: Option<&Picture>) -> Result<ClusterPlan,
             name: &inventory.host,
             inventory,
             runs,
+            taken_back: &[],
         })
         .collect();
     back(&hosts, picture, how_far, at(100))
@@ -154,6 +102,7 @@ fn what_has_no_backup_or_never_was_is_not_taken_back() {
             name: "cp1",
             inventory: &inventory,
             runs,
+            taken_back: &[],
         };
         back(&[host], None, HowFar::Round, at(9))
             .unwrap_err()
@@ -161,49 +110,6 @@ fn what_has_no_backup_or_never_was_is_not_taken_back() {
     };
     assert_eq!(of(&runs), "no-backup");
     assert_eq!(of(&[]), "nothing-to-take-back");
-}
-
-fn generation(name: &str) -> Generation {
-    Generation {
-        name: name.to_owned(),
-        fingerprint_sha256: format!("{name}-sha256"),
-        pem: format!("{name}\n"),
-        not_after: None,
-    }
-}
-
-fn picture(holds: Holds, new: Option<Generation>) -> Picture {
-    let object = ObjectReference::namespaced("ConfigMap", "kube-public", "cluster-info");
-    let of = |root, places| RootPicture {
-        root,
-        old: vec![generation("old")],
-        new: new.clone(),
-        request: None,
-        successor_keys: Vec::new(),
-        signing_keys: Vec::new(),
-        leftovers: Vec::new(),
-        settled: Vec::new(),
-        places,
-        position: Position::AtRest,
-    };
-    Picture {
-        observed_at: at(0),
-        roots: vec![of(
-            Root::KubernetesCa,
-            vec![PlaceState {
-                place: Place::Api(object),
-                purpose: Purpose::Trust,
-                holds,
-                kept_by: Keeper::Rotation,
-                readers: Vec::new(),
-                renewable_as: None,
-            }],
-        )],
-        hosts: Vec::new(),
-        leaders: Leaders::default(),
-        strangers: Vec::new(),
-        gaps: Vec::new(),
-    }
 }
 
 #[test]
@@ -237,6 +143,7 @@ fn a_rotation_that_is_over_is_not_taken_back_behind_its_last_phase() {
         name: "cp1",
         inventory: &inventory,
         runs: &runs,
+        taken_back: &[],
     };
     let of = |how_far| back(&[host], Some(&over), how_far, at(9));
     assert_eq!(of(HowFar::Everything), Err(BackError::Over));
@@ -272,6 +179,7 @@ fn what_was_only_restarted_loses_its_annotation_unless_an_older_run_brings_that_
             name: "cp1",
             inventory: &inventory,
             runs: &runs,
+            taken_back: &[],
         };
         back(&[host], None, HowFar::Everything, at(100)).unwrap()
     };
@@ -331,6 +239,7 @@ fn a_swap_is_taken_back_with_everything_down() {
             name: &inventory.host,
             inventory,
             runs,
+            taken_back: &[],
         })
         .collect();
     let picture = picture(Holds::New, Some(generation("new")));
@@ -347,6 +256,7 @@ fn a_swap_is_taken_back_with_everything_down() {
             "back-workers",
             "back-swap-objects",
             "back-swap-published",
+            "back-swap-workloads",
         ]
     );
     let hosts_of = |name: &str| -> Vec<&str> {
@@ -394,6 +304,7 @@ fn a_manifest_that_a_restart_changes_is_not_expected_to_stay() {
         name: "cp1",
         inventory: &inventory,
         runs: &runs,
+        taken_back: &[],
     };
     let plan = back(&[host], None, HowFar::Everything, at(100)).unwrap();
     let steps = plan.stages.iter().flat_map(|stage| &stage.steps);
@@ -414,11 +325,13 @@ fn what_was_destroyed_or_sealed_does_not_come_back() {
                 name: "cp1",
                 inventory: &inventories[0],
                 runs: first,
+                taken_back: &[],
             },
             HostRuns {
                 name: "w1",
                 inventory: &inventories[1],
                 runs: second,
+                taken_back: &[],
             },
         ];
         back(&hosts, None, HowFar::Phase, at(100))

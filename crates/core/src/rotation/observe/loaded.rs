@@ -40,7 +40,10 @@ fn loaded(
 }
 
 /// When the oldest process of a component was started.
-pub(super) fn started(inventory: &Inventory, component: ComponentKind) -> Option<Timestamp> {
+pub(in crate::rotation) fn started(
+    inventory: &Inventory,
+    component: ComponentKind,
+) -> Option<Timestamp> {
     let processes = inventory.component(component)?.processes.iter();
     processes.map(|process| process.started).min()
 }

@@ -23,6 +23,7 @@ use crate::diagnose::Evidence;
 use crate::model::{Authority, Gap, Inventory, SuccessorRequest};
 use book::Book;
 use jiff::Timestamp;
+pub(super) use loaded::started;
 pub use workloads::{add_workloads, fresh_trust};
 
 /// Draws the picture. The evidence is of hosts that go by their names in the cluster document.
