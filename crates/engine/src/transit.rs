@@ -1,4 +1,5 @@
-//! Private keys on their way from host to host: sealed for one session, opened in its memory.
+//! Private keys on their way from host to host, and what opens a host's own encrypted backups on its way
+//! to it: sealed for one session, opened in its memory.
 //!
 //! A session makes an age identity (X25519, age-encryption.org/v1) that is written nowhere and ends with
 //! it. What is sealed for its recipient can be read by nobody in between, the operator included. Who
@@ -79,6 +80,19 @@ impl TransitIdentity {
 
     /// The key in the PEM that it had, once its public half is the one that was announced.
     pub fn open(&self, armored: &str, public_key_sha256: &str) -> Result<Sealed, TransitError> {
+        let plain = self.open_identity(armored)?;
+        let found = public_sha256(&plain)?;
+        match found == public_key_sha256 {
+            true => Ok(plain),
+            false => Err(TransitError::OtherKey {
+                expected: public_key_sha256.to_owned(),
+                found,
+            }),
+        }
+    }
+
+    /// What [`seal_identity`] sealed.
+    pub fn open_identity(&self, armored: &str) -> Result<Sealed, TransitError> {
         let block = pem::parse(armored.as_bytes())
             .blocks
             .into_iter()
@@ -94,14 +108,7 @@ impl TransitIdentity {
         let read = reader.read_to_end(&mut plain);
         let plain = Sealed::new(plain);
         read.map_err(|_| TransitError::Open)?;
-        let found = public_sha256(&plain)?;
-        match found == public_key_sha256 {
-            true => Ok(plain),
-            false => Err(TransitError::OtherKey {
-                expected: public_key_sha256.to_owned(),
-                found,
-            }),
-        }
+        Ok(plain)
     }
 }
 
@@ -113,11 +120,23 @@ impl Default for TransitIdentity {
 
 /// Seals the private key of a file's contents, and nothing else of them, for a recipient.
 pub fn seal(contents: &Sealed, recipient: &str) -> Result<SealedForTransit, TransitError> {
-    let recipient: age::x25519::Recipient =
-        recipient.parse().map_err(|_| TransitError::Recipient)?;
     let public_key_sha256 = public_sha256(contents)?;
     let key = kubepki_core::formats::pem_edit::private_key(contents)
         .map_err(|error| TransitError::Seal(error.to_string()))?;
+    Ok(SealedForTransit {
+        armored: encrypted(&key, recipient)?,
+        public_key_sha256,
+    })
+}
+
+/// Seals an age identity file: what opens the recipient's own backups.
+pub fn seal_identity(contents: &Sealed, recipient: &str) -> Result<String, TransitError> {
+    encrypted(contents, recipient)
+}
+
+fn encrypted(plain: &Sealed, recipient: &str) -> Result<String, TransitError> {
+    let recipient: age::x25519::Recipient =
+        recipient.parse().map_err(|_| TransitError::Recipient)?;
     let failed = |error: &dyn std::fmt::Display| TransitError::Seal(error.to_string());
     let encryptor = Encryptor::with_recipients(std::iter::once(&recipient as &dyn Recipient))
         .map_err(|error| failed(&error))?;
@@ -126,13 +145,10 @@ pub fn seal(contents: &Sealed, recipient: &str) -> Result<SealedForTransit, Tran
         .wrap_output(&mut encrypted)
         .map_err(|error| failed(&error))?;
     writer
-        .write_all(danger::open(&key))
+        .write_all(danger::open(plain))
         .map_err(|error| failed(&error))?;
     writer.finish().map_err(|error| failed(&error))?;
-    Ok(SealedForTransit {
-        armored: pem::encode(ARMOR, &encrypted),
-        public_key_sha256,
-    })
+    Ok(pem::encode(ARMOR, &encrypted))
 }
 
 /// SHA-256 of the public half of a private key, hexadecimal.

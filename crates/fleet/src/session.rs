@@ -153,6 +153,10 @@ pub struct CarryRequest {
     /// For every key that is brought.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sealed_keys: Vec<SealedKey>,
+    /// What opens the archive that the plan restores from, where that is encrypted: an age identity file,
+    /// sealed as keys are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_identity: Option<String>,
     /// The folder with kubeadm's certificates.
     pub pki_folder: PathBuf,
     /// Whether old files are saved first.

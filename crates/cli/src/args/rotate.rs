@@ -305,6 +305,13 @@ pub struct RotateBackArgs {
     #[command(flatten)]
     pub means: RotationMeans,
 
+    /// The age identity file that opens encrypted backups (--backup-recipient) of the hosts
+    ///
+    /// It is sealed here for each host, and opened in its memory. The files that are taken back are saved
+    /// encrypted for it, unless --backup-recipient names another.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+
     /// How the files are saved that are taken back.
     #[command(flatten)]
     pub backup: BackupChoice,

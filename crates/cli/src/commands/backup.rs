@@ -4,7 +4,7 @@ mod prune;
 
 use super::run::apply_failed;
 use super::wiring::{self, Outside};
-use crate::args::{BackupArgs, BackupCreateArgs, BackupDiffArgs, BackupVerb};
+use crate::args::{BackupArgs, BackupChoice, BackupCreateArgs, BackupDiffArgs, BackupVerb};
 use crate::context::{Context, host_error};
 use crate::error::{API_VERSION, CliError};
 use crate::exit_code::ExitCode;
@@ -346,6 +346,26 @@ pub fn open(
 ) -> Result<Archive, CliError> {
     let unlock = wiring::unlock(identity)?;
     backup::read(host, path, &unlock).map_err(|error| refused(&error).location(path.display()))
+}
+
+/// How the present files are saved: no less protected than those that come back. Whoever opened the
+/// archive can open the new one, and so undo this too.
+pub fn protected_alike(
+    context: &Context,
+    backup: &BackupChoice,
+    identity: Option<&Path>,
+) -> Result<BackupChoice, CliError> {
+    let mut backup = backup.clone();
+    if backup.backup_recipient.is_empty() && !backup.no_backup {
+        let unlock = wiring::unlock(identity)?;
+        backup.backup_recipient = unlock.recipients().map_err(|error| refused(&error))?;
+        if !backup.backup_recipient.is_empty() {
+            context.note(
+                "the files as they are now will be saved encrypted for the identity given; --backup-recipient names another",
+            );
+        }
+    }
+    Ok(backup)
 }
 
 /// An error of an archive, with what to do about it.

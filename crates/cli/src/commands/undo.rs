@@ -1,11 +1,11 @@
 //! `kubepki undo` and `kubepki restore`: old files come back from an archive.
 
-use super::backup::{archive_path, open, refused};
+use super::backup::{archive_path, open, protected_alike, refused};
 use super::fleet::session_error;
 use super::run::{self, Carry};
 use super::unfinished::{halted, halted_in_words};
 use super::wiring::{self, Outside, Talk};
-use crate::args::{BackupChoice, RestoreArgs, RestoreChoice, UndoArgs};
+use crate::args::{RestoreArgs, RestoreChoice, UndoArgs};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
@@ -128,7 +128,7 @@ fn bring_back(
     verb: &str,
     restoration: Restoration,
 ) -> Result<ExitCode, CliError> {
-    let backup = protected_alike(context, how)?;
+    let backup = protected_alike(context, &how.backup, how.identity.as_deref())?;
     let carry = &Carry {
         backup: &backup,
         ..*carry
@@ -185,22 +185,6 @@ fn start_halted(context: &Context, carry: &Carry<'_>, how: &RestoreChoice) -> Re
     let failed = |error| session_error("this host", &error);
     let mut session = LocalSession::open(Outside::new(context)).map_err(failed)?;
     start_halted_on(&mut session, &halted, &Talk(context)).map_err(failed)
-}
-
-/// How the present files are saved: no less protected than those that come back. Whoever opened the
-/// archive can open the new one, and so undo this too.
-fn protected_alike(context: &Context, how: &RestoreChoice) -> Result<BackupChoice, CliError> {
-    let mut backup = how.backup.clone();
-    if backup.backup_recipient.is_empty() && !backup.no_backup {
-        let unlock = wiring::unlock(how.identity.as_deref())?;
-        backup.backup_recipient = unlock.recipients().map_err(|error| refused(&error))?;
-        if !backup.backup_recipient.is_empty() {
-            context.note(
-                "the files as they are now will be saved encrypted for the identity given; --backup-recipient names another",
-            );
-        }
-    }
-    Ok(backup)
 }
 
 /// What `undo` means while a run is interrupted.

@@ -139,6 +139,7 @@ pub fn carry_request(plan: &Plan) -> CarryRequest {
         plan: plan.clone(),
         brought: Vec::new(),
         sealed_keys: Vec::new(),
+        sealed_identity: None,
         pki_folder: PathBuf::from(PKI),
         backup: true,
         backup_recipients: Vec::new(),

@@ -19,6 +19,7 @@ mod carrying;
 mod killed;
 mod looking;
 mod old_keys;
+mod sealed_archives;
 mod secrets;
 mod shared_keys;
 mod starting;

@@ -215,6 +215,7 @@ fn what_api_servers_only_add_to_is_made_anew_once_nobody_accepts_the_new_one() {
                 _ => &[],
             },
             taken_back: &[],
+            opens_archives: false,
         })
         .collect();
     let stages = |how_far| {

@@ -5,6 +5,7 @@ use super::run::{Campaign, Ledger};
 use super::step::{at, protocol};
 use crate::session::{HostSession, KeyOrder, SealedKey, SessionError};
 use kubepki_core::plan::{FileEdit, OPERATOR, Plan};
+use kubepki_engine::transit::seal_identity;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
@@ -67,6 +68,23 @@ impl Campaign<'_> {
             }
         }
         Ok(sealed)
+    }
+
+    /// What opens the archive that the plan restores from, sealed for `session`.
+    pub(super) fn sealed_identity(
+        &self,
+        session: &mut dyn HostSession,
+        plan: &Plan,
+    ) -> Result<Option<String>, SessionError> {
+        let archive = plan.restoration.as_ref().map(|it| &it.archive);
+        let is_encrypted = archive.is_some_and(|it| it.extension().is_some_and(|it| it == "age"));
+        let (Some(identity), true) = (self.identity, is_encrypted) else {
+            return Ok(None);
+        };
+        let sealed = seal_identity(identity, &session.recipient()?);
+        sealed
+            .map(Some)
+            .map_err(|error| SessionError::new(error.code(), format_args!("the identity: {error}")))
     }
 
     /// A key that lies where this program runs.

@@ -8,6 +8,7 @@ use crate::parallel::{Limits, as_they_come};
 use crate::session::{KeyOrder, SealedKey, SessionError};
 use kubepki_core::model::{ComponentKind, Inventory};
 use kubepki_core::plan::{ClusterPlan, Stage, Step};
+use kubepki_sealed::Sealed;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -101,6 +102,8 @@ pub struct Campaign<'a> {
     pub options: &'a CampaignOptions,
     /// Seals keys that lie where this program runs, for who is to receive them.
     pub operator: Option<SealsKeys>,
+    /// An age identity file: opens encrypted backups of the hosts, sealed for each on its way.
+    pub identity: Option<&'a Sealed>,
     /// Who is told.
     pub progress: &'a dyn CampaignProgress,
 }

@@ -8,7 +8,7 @@ use super::run::{Campaign, Ledger};
 use super::{HostProgress, is_lost};
 use crate::session::{
     CarryReport, CarryRequest, HostSession, IssuedCertificate, LookRequest, PreparedRequest,
-    SealedKey, SessionError, SigningOrder,
+    SessionError, SigningOrder,
 };
 use kubepki_core::plan::{Gate, Issuance, Origin, Plan, Signer, Stage, Step};
 use std::collections::BTreeMap;
@@ -74,12 +74,20 @@ impl Campaign<'_> {
                 Some(session) => session,
                 None => self.sessions.connect(host)?,
             };
-            let carried = self
-                .sealed_keys(session.as_mut(), plan, ledger)
-                .and_then(|keys| Ok((self.brought(session.as_mut(), host, plan, ledger)?, keys)))
-                .and_then(|(brought, keys)| {
-                    session.carry(&self.request(plan, brought, keys), &progress)
-                });
+            let carried =
+                self.sealed_keys(session.as_mut(), plan, ledger)
+                    .and_then(|sealed_keys| {
+                        let request = CarryRequest {
+                            plan: plan.clone(),
+                            brought: self.brought(session.as_mut(), host, plan, ledger)?,
+                            sealed_keys,
+                            sealed_identity: self.sealed_identity(session.as_mut(), plan)?,
+                            pki_folder: self.options.pki_folder.clone(),
+                            backup: self.options.backup,
+                            backup_recipients: self.options.backup_recipients.clone(),
+                        };
+                        session.carry(&request, &progress)
+                    });
             let error = match carried {
                 Ok(report) => {
                     self.sessions.give_back(host, session);
@@ -149,22 +157,6 @@ impl Campaign<'_> {
                 }
                 result => return result,
             }
-        }
-    }
-
-    fn request(
-        &self,
-        plan: &Plan,
-        brought: Vec<IssuedCertificate>,
-        sealed_keys: Vec<SealedKey>,
-    ) -> CarryRequest {
-        CarryRequest {
-            plan: plan.clone(),
-            brought,
-            sealed_keys,
-            pki_folder: self.options.pki_folder.clone(),
-            backup: self.options.backup,
-            backup_recipients: self.options.backup_recipients.clone(),
         }
     }
 

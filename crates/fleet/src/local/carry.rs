@@ -31,7 +31,10 @@ impl<O: Outside> LocalSession<O> {
             // Used up by this run: were it to fail, new keys are made for new requests.
             prepared: self.prepared.remove(&plan.id),
         };
-        let execution = self.execution(protection, progress);
+        let execution = Execution {
+            unlock: self.unlock(request.sealed_identity.as_deref())?,
+            ..self.execution(protection, progress)
+        };
         let outcome = execute::execute_brought(&execution, &inventory, plan, brought)
             .map_err(|error| SessionError::from(&error))?;
         Ok(report(outcome))

@@ -7,6 +7,7 @@
 use super::{LocalSession, Outside};
 use crate::session::{KeyOrder, SealedKey, SessionError};
 use kubepki_core::plan::{FileEdit, Plan};
+use kubepki_engine::apply::backup::Unlock;
 use kubepki_engine::execute::BroughtKey;
 use kubepki_engine::ports::FILE_LIMIT;
 use kubepki_engine::transit::{TransitError, TransitIdentity, seal};
@@ -18,6 +19,18 @@ impl<O: Outside> LocalSession<O> {
         self.identity
             .get_or_insert_with(TransitIdentity::new)
             .recipient()
+    }
+
+    /// What opens this host's encrypted backups, if it was sealed for this session.
+    pub(super) fn unlock(&self, sealed: Option<&str>) -> Result<Unlock, SessionError> {
+        let Some(sealed) = sealed else {
+            return Ok(Unlock::Nothing);
+        };
+        let own = self.identity.as_ref().ok_or(TransitError::Open);
+        let opened = own.and_then(|own| own.open_identity(sealed));
+        opened
+            .map(Unlock::Identities)
+            .map_err(|error| refused(Path::new("the identity"), &error))
     }
 
     pub(super) fn seal_for_others(

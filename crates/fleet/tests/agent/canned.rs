@@ -162,6 +162,7 @@ pub fn carry_request() -> CarryRequest {
         plan: plan(),
         brought: certificates(),
         sealed_keys: Vec::new(),
+        sealed_identity: None,
         pki_folder: "/etc/kubernetes/pki".into(),
         backup: true,
         backup_recipients: vec!["age1x".to_owned()],

@@ -7,6 +7,7 @@ use kubepki_core::model::{ComponentKind, Inventory, NodeName};
 use kubepki_core::plan::{ClusterPlan, EtcdAct, Gate, Issuance, Plan, Signer, Stage};
 use kubepki_core::rotation::{ApiChange, OldKey};
 use kubepki_engine::ports::Progress;
+use kubepki_engine::transit::TransitIdentity;
 use kubepki_fleet::campaign::{
     Campaign, CampaignOptions, CampaignOutcome, CampaignProgress, Connect, HostFacts,
     KnownCertificates, Patience, Sessions,
@@ -15,6 +16,7 @@ use kubepki_fleet::session::{
     ApiAnswer, ApiQuestion, CarryReport, CarryRequest, Hello, HostSession, InterruptedRun,
     IssuedCertificate, Look, LookRequest, PreparedRequest, SessionError, SigningOrder,
 };
+use kubepki_sealed::Sealed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -57,6 +59,8 @@ pub struct World {
     pub orders: Mutex<Vec<(String, SigningOrder)>>,
     /// Work going on at this moment, and the most there was.
     pub busy: Mutex<(usize, usize)>,
+    /// Opens what was sealed for any of them.
+    pub transit: TransitIdentity,
 }
 
 impl World {
@@ -194,6 +198,11 @@ impl HostSession for Session {
                 chain_pem: format!("signed by {}: {}", self.host, order.request_pem),
             })
             .collect())
+    }
+
+    fn recipient(&mut self) -> Result<String, SessionError> {
+        self.world.call(&self.host, "recipient")?;
+        Ok(self.world.transit.recipient())
     }
 
     fn carry(
@@ -415,6 +424,18 @@ pub fn run_with(
     certificates: &KnownCertificates,
     live: bool,
 ) -> (CampaignOutcome, Told) {
+    run_opening(world, plan, patience, certificates, live, None)
+}
+
+/// The same, with what opens encrypted backups.
+pub fn run_opening(
+    world: &Arc<World>,
+    plan: &ClusterPlan,
+    patience: Patience,
+    certificates: &KnownCertificates,
+    live: bool,
+    identity: Option<&Sealed>,
+) -> (CampaignOutcome, Told) {
     let wires = Wires(Arc::clone(world));
     let told = Told::default();
     let names: Vec<String> = world.hosts.lock().unwrap().keys().cloned().collect();
@@ -441,6 +462,7 @@ pub fn run_with(
         sessions: &Sessions::new(&wires, 4),
         options: &options,
         operator: None,
+        identity,
         progress: &told,
     }
     .carry_out();

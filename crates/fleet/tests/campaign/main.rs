@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and its shared functions are no tests themselves"
 )]
 
+mod encrypted;
 mod failures;
 mod gates;
 mod hosts;

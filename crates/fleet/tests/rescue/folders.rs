@@ -215,6 +215,7 @@ impl Folders {
                 patience: Patience::default(),
             },
             operator: None,
+            identity: None,
             progress: &Silence,
         }
         .carry_out()

@@ -21,6 +21,7 @@ use kubepki_fleet::campaign::{
 };
 use kubepki_fleet::local::RUNS;
 use kubepki_fleet::session::{InterruptedRun, KeyOrder, SealedKey, SessionError};
+use kubepki_sealed::Sealed;
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -39,6 +40,8 @@ pub struct Undertaking<'a> {
     pub ca_dir: &'a Path,
     /// How old files are saved.
     pub backup: &'a BackupChoice,
+    /// What opens encrypted backups of the hosts.
+    pub identity: Option<Sealed>,
 }
 
 impl<'a> Undertaking<'a> {
@@ -54,6 +57,7 @@ impl<'a> Undertaking<'a> {
             sessions,
             ca_dir,
             backup,
+            identity: None,
         }
     }
 
@@ -209,6 +213,7 @@ impl<'a> Undertaking<'a> {
             sessions: self.sessions,
             options: &options,
             operator: Some(seal_own_key),
+            identity: self.identity.as_ref(),
             progress,
         }
         .carry_out()

@@ -12,7 +12,7 @@ use crate::args::RotateBackArgs;
 use crate::commands::fleet::carry::Undertaking;
 use crate::commands::fleet::document::SelectedHosts;
 use crate::commands::fleet::{Reach, Voices};
-use crate::commands::{backup, plan_view};
+use crate::commands::{backup, plan_view, wiring};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
@@ -21,6 +21,7 @@ use kubepki_adapters::host::LocalHost;
 use kubepki_core::plan::{ClusterPlan, Step};
 use kubepki_core::rotation::Phase;
 use kubepki_core::rotation::back::{BackError, HostRuns, HowFar, back};
+use kubepki_engine::apply::backup::Unlock;
 use kubepki_engine::discover::host_name;
 use kubepki_engine::ports::Clock;
 use kubepki_fleet::campaign::{PAUSED, Patience};
@@ -36,9 +37,16 @@ pub fn run(
     if !args.backup.no_backup {
         backup::protection(&args.backup.backup_recipient)?;
     }
+    let saving = backup::protected_alike(context, &args.backup, args.identity.as_deref())?;
     let reach = Reach::new(hosts);
     let sessions = reach.kept();
-    let undertaking = Undertaking::new(hosts, &sessions, &args.means.ca_dir, &args.backup);
+    let undertaking = Undertaking {
+        identity: match wiring::unlock(args.identity.as_deref())? {
+            Unlock::Identities(identity) => Some(identity),
+            Unlock::Nothing | Unlock::Passphrase(_) => None,
+        },
+        ..Undertaking::new(hosts, &sessions, &args.means.ca_dir, &saving)
+    };
     let looker = Looker {
         context,
         undertaking: &undertaking,
@@ -49,7 +57,8 @@ pub fn run(
         Some(Phase::Prepare) => HowFar::Everything,
         _ => HowFar::Phase,
     };
-    let plan = plan(&world, how_far)?;
+    let opens_archives = undertaking.identity.is_some();
+    let plan = plan(&world, how_far, opens_archives)?;
     plan_view::show_cluster(context, &plan)?;
     if !context.confirm("Take this back?")? {
         context.note("nothing was changed");
@@ -80,7 +89,7 @@ pub fn run(
     })
 }
 
-fn plan(world: &World, how_far: HowFar) -> Result<ClusterPlan, CliError> {
+fn plan(world: &World, how_far: HowFar, opens_archives: bool) -> Result<ClusterPlan, CliError> {
     let hosts: Vec<HostRuns<'_>> = world
         .looked
         .iter()
@@ -91,6 +100,7 @@ fn plan(world: &World, how_far: HowFar) -> Result<ClusterPlan, CliError> {
                 inventory: &look.inventory,
                 runs: &look.rotation_runs,
                 taken_back: &look.taken_back,
+                opens_archives,
             })
         })
         .collect();
@@ -105,7 +115,7 @@ fn plan(world: &World, how_far: HowFar) -> Result<ClusterPlan, CliError> {
                 shown.hint("`kubepki rotate run` goes forward from here")
             }
             BackError::Sealed { .. } => shown.hint(
-                "whoever has the identity goes back on that host: `kubepki undo RUN --identity FILE`",
+                "whoever has the identity goes back with it: `kubepki rotate back --identity FILE`",
             ),
             _ => shown,
         }
@@ -159,7 +169,8 @@ impl GoingBack<'_> {
             if is_there || self.how_far == HowFar::Everything {
                 break;
             }
-            plan = self::plan(&world, self.how_far)?;
+            let opens_archives = self.looker.undertaking.identity.is_some();
+            plan = self::plan(&world, self.how_far, opens_archives)?;
         }
         self.told(&world)
     }

@@ -39,6 +39,7 @@ pub(super) fn can_come_back(hosts: &[HostRuns<'_>], taken: &[Taken<'_>]) -> Resu
     for (index, run) in taken {
         if let (ArchivedKeys::Sealed, Some(archive), Some(host)) =
             (run.keys, &run.archive, hosts.get(*index))
+            && !host.opens_archives
         {
             return Err(BackError::Sealed {
                 host: host.name.to_owned(),

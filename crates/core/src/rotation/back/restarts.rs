@@ -255,6 +255,7 @@ mod tests {
             inventory: &inventory,
             runs,
             taken_back: earlier,
+            opens_archives: false,
         };
         let plan = back(&[host], Some(&both_rotating()), HowFar::Everything, at(100)).unwrap();
         let stage = plan.stages.iter().find(|it| it.name == "back-api-servers");

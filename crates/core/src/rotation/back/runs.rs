@@ -54,6 +54,8 @@ pub struct HostRuns<'a> {
     pub runs: &'a [RotationRun],
     /// Those that were.
     pub taken_back: &'a [TakenBackRun],
+    /// Whether what opens its encrypted archives is at hand.
+    pub opens_archives: bool,
 }
 
 /// A run, and the index of its host.

@@ -43,6 +43,7 @@ fn taken_back(how_far: HowFar, picture: Option<&Picture>) -> Result<ClusterPlan,
             inventory,
             runs,
             taken_back: &[],
+            opens_archives: false,
         })
         .collect();
     back(&hosts, picture, how_far, at(100))
@@ -103,6 +104,7 @@ fn what_has_no_backup_or_never_was_is_not_taken_back() {
             inventory: &inventory,
             runs,
             taken_back: &[],
+            opens_archives: false,
         };
         back(&[host], None, HowFar::Round, at(9))
             .unwrap_err()
@@ -144,6 +146,7 @@ fn a_rotation_that_is_over_is_not_taken_back_behind_its_last_phase() {
         inventory: &inventory,
         runs: &runs,
         taken_back: &[],
+        opens_archives: false,
     };
     let of = |how_far| back(&[host], Some(&over), how_far, at(9));
     assert_eq!(of(HowFar::Everything), Err(BackError::Over));
@@ -180,6 +183,7 @@ fn what_was_only_restarted_loses_its_annotation_unless_an_older_run_brings_that_
             inventory: &inventory,
             runs: &runs,
             taken_back: &[],
+            opens_archives: false,
         };
         back(&[host], None, HowFar::Everything, at(100)).unwrap()
     };
@@ -240,6 +244,7 @@ fn a_swap_is_taken_back_with_everything_down() {
             inventory,
             runs,
             taken_back: &[],
+            opens_archives: false,
         })
         .collect();
     let picture = picture(Holds::New, Some(generation("new")));
@@ -305,6 +310,7 @@ fn a_manifest_that_a_restart_changes_is_not_expected_to_stay() {
         inventory: &inventory,
         runs: &runs,
         taken_back: &[],
+        opens_archives: false,
     };
     let plan = back(&[host], None, HowFar::Everything, at(100)).unwrap();
     let steps = plan.stages.iter().flat_map(|stage| &stage.steps);
@@ -319,23 +325,26 @@ fn a_manifest_that_a_restart_changes_is_not_expected_to_stay() {
 fn what_was_destroyed_or_sealed_does_not_come_back() {
     let inventories = [inventory("cp1"), inventory("w1")];
     let [mut first, mut second] = runs();
-    let hosts = |first: &[RotationRun], second: &[RotationRun]| -> Result<ClusterPlan, BackError> {
+    let with = |opens_archives, first: &[RotationRun], second: &[RotationRun]| {
         let hosts = [
             HostRuns {
                 name: "cp1",
                 inventory: &inventories[0],
                 runs: first,
                 taken_back: &[],
+                opens_archives,
             },
             HostRuns {
                 name: "w1",
                 inventory: &inventories[1],
                 runs: second,
                 taken_back: &[],
+                opens_archives,
             },
         ];
         back(&hosts, None, HowFar::Phase, at(100))
     };
+    let hosts = |first: &[RotationRun], second: &[RotationRun]| with(false, first, second);
     assert!(hosts(&first, &second).is_ok());
     // Even where only a later phase is to be taken back: its beginning leads nowhere any more.
     let early = second.iter_mut().min_by_key(|it| it.started_at).unwrap();
@@ -356,4 +365,5 @@ fn what_was_destroyed_or_sealed_does_not_come_back() {
         hosts(&first, &second).unwrap_err().code(),
         "backup-encrypted"
     );
+    assert!(with(true, &first, &second).is_ok());
 }

@@ -203,6 +203,7 @@ mod tests {
             inventory: &inventory,
             runs,
             taken_back: earlier,
+            opens_archives: false,
         };
         let plan = back(&[host], Some(&both_rotating()), HowFar::Phase, at(100));
         plan.unwrap().stages
