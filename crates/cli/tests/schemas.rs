@@ -191,7 +191,7 @@ mod tests {
     fn rotation_steps() -> Vec<kubepki_core::plan::Step> {
         use kubepki_core::model::ObjectReference;
         use kubepki_core::plan::{EtcdAct, Step};
-        use kubepki_core::rotation::{ApiChange, OldKey};
+        use kubepki_core::rotation::{ApiChange, OldKey, StaleTokens};
         let object = ObjectReference::namespaced("ConfigMap", "kube-public", "cluster-info");
         let key_sha256 = "ab".repeat(32);
         let changes = vec![
@@ -210,7 +210,7 @@ mod tests {
             ApiChange::RestartStaleWorkloads {
                 holds: vec![key_sha256.clone()],
                 key_sha256: Some(key_sha256.clone()),
-                tokens_since: Some(jiff::Timestamp::UNIX_EPOCH),
+                projected: StaleTokens::Before(jiff::Timestamp::UNIX_EPOCH),
                 mark: "old".to_owned(),
             },
             ApiChange::AddTokenSecrets {

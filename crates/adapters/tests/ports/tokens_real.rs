@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use kubepki_core::model::ObjectReference;
-use kubepki_core::rotation::{ApiChange, FreshTrust, Restart, StaleWorkload, workload};
+use kubepki_core::rotation::{
+    ApiChange, FreshTrust, Restart, StaleTokens, StaleWorkload, workload,
+};
 use kubepki_engine::ports::{ClusterErrorKind, ClusterRead};
 use kubepki_engine::rotation::{rollout, workloads};
 use kubepki_sealed::danger;
@@ -267,7 +269,7 @@ fn workloads_of_a_real_api_that_read_their_trust_too_early_are_restarted() {
         let change = ApiChange::RestartStaleWorkloads {
             holds: holds.to_vec(),
             key_sha256: None,
-            tokens_since: None,
+            projected: StaleTokens::None,
             mark: "2026-11-23".to_owned(),
         };
         changed(&cluster, &change).unwrap()

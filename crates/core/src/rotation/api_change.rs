@@ -45,9 +45,9 @@ pub enum ApiChange {
         /// As in `FreshTrust`.
         #[serde(default)]
         key_sha256: Option<String>,
-        /// Since when that key signs; without it, since the moment when this is done.
+        /// Which projected tokens another key signed.
         #[serde(default)]
-        tokens_since: Option<Timestamp>,
+        projected: StaleTokens,
         /// The annotation's value.
         mark: String,
     },
@@ -77,4 +77,17 @@ pub enum ApiChange {
         /// By whom.
         holder: String,
     },
+}
+
+/// Which projected tokens are of a key that goes: a token does not tell, when its pod started does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StaleTokens {
+    /// None is.
+    #[default]
+    None,
+    /// Those of pods that started before this moment.
+    Before(Timestamp),
+    /// Those of pods that started before they are looked at.
+    BeforeNow,
 }

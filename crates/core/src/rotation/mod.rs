@@ -23,7 +23,7 @@ pub mod script;
 pub mod successor;
 pub mod workload;
 
-pub use api_change::ApiChange;
+pub use api_change::{ApiChange, StaleTokens};
 pub use back::{ArchivedKeys, BackError, HostRuns, HowFar, RotationRun, TakenBackRun, back};
 pub use old_key::OldKey;
 pub use phase::{Phase, Position};

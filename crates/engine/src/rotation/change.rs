@@ -7,7 +7,7 @@ use crate::ports::{Clock, ClusterChange, ClusterErrorKind, Progress};
 use crate::take_up::wait::until;
 use kubepki_core::formats::static_pod::RESTARTED_AT;
 use kubepki_core::model::ObjectReference;
-use kubepki_core::rotation::{ApiChange, FreshTrust, Restart};
+use kubepki_core::rotation::{ApiChange, FreshTrust, Restart, StaleTokens};
 use kubepki_sealed::danger;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -49,14 +49,17 @@ pub fn change(ports: &ChangePorts<'_>, change: &ApiChange) -> Result<String, Cha
         ApiChange::RestartStaleWorkloads {
             holds,
             key_sha256,
-            tokens_since,
+            projected,
             mark,
         } => {
-            let since = tokens_since.unwrap_or_else(|| ports.clock.now());
             let wanted = FreshTrust {
                 holds: holds.clone(),
                 key_sha256: key_sha256.clone(),
-                tokens_since: key_sha256.is_some().then_some(since),
+                tokens_since: match projected {
+                    StaleTokens::None => None,
+                    StaleTokens::Before(moment) => Some(*moment),
+                    StaleTokens::BeforeNow => Some(ports.clock.now()),
+                },
             };
             restart_stale(ports, &wanted, mark)
         }

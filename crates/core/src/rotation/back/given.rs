@@ -1,6 +1,6 @@
 //! What tests of the way back are given: hosts, runs and a picture.
 
-use super::{ArchivedKeys, RotationRun, TakenBackRun};
+use super::{ArchivedKeys, HostRuns, RotationRun, TakenBackRun};
 use crate::connections::Place;
 use crate::formats::flags::Flags;
 use crate::formats::static_pod::PathMap;
@@ -139,5 +139,16 @@ pub(super) fn taken_back(phase: Phase, minute: i64) -> TakenBackRun {
             round: "x".to_owned(),
         },
         at: at(minute),
+    }
+}
+
+/// A host of which nothing was taken back yet, and whose encrypted archives nobody opens.
+pub(super) fn host<'a>(inventory: &'a Inventory, runs: &'a [RotationRun]) -> HostRuns<'a> {
+    HostRuns {
+        name: &inventory.host,
+        inventory,
+        runs,
+        taken_back: &[],
+        opens_archives: false,
     }
 }

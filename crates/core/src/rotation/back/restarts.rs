@@ -112,26 +112,8 @@ impl Restarts<'_> {
             root.is_some_and(|root| root.new.is_some())
         };
         let keeps = is_rotating(Root::KubernetesCa) && !restarts_at(Phase::TrustBoth);
-        let signs = is_rotating(Root::ServiceAccountKey) && self.signs_new(host);
+        let signs = self.picture.is_some_and(|picture| signs_new(picture, host));
         !restarts_at(Phase::IssueFromNew) && (keeps || signs)
-    }
-
-    /// Whether its API server may have read the new key.
-    fn signs_new(&self, host: &HostRuns<'_>) -> bool {
-        let root = self
-            .picture
-            .and_then(|picture| picture.root(Root::ServiceAccountKey));
-        let places = root.iter().flat_map(|root| &root.places);
-        let mut signing = places.filter(|place| place.purpose == Purpose::Sign);
-        signing.any(|place| {
-            let mut readers = place.readers.iter();
-            readers.any(|reader| {
-                let has_read = reader.loaded != Some(false);
-                reader.host == host.name
-                    && reader.component == KubeApiserver
-                    && has_read == (place.holds != Holds::Old)
-            })
-        })
     }
 
     /// The manifest of a static pod that was only restarted still says so. It is as the oldest archive has
@@ -190,6 +172,23 @@ impl Restarts<'_> {
     }
 }
 
+/// Whether the API server of a host may have read the new service-account key.
+pub(super) fn signs_new(picture: &Picture, host: &HostRuns<'_>) -> bool {
+    let root = picture.root(Root::ServiceAccountKey);
+    let rotating = root.filter(|root| root.new.is_some());
+    let places = rotating.iter().flat_map(|root| &root.places);
+    let mut signing = places.filter(|place| place.purpose == Purpose::Sign);
+    signing.any(|place| {
+        let mut readers = place.readers.iter();
+        readers.any(|reader| {
+            let has_read = reader.loaded != Some(false);
+            reader.host == host.name
+                && reader.component == KubeApiserver
+                && has_read == (place.holds != Holds::Old)
+        })
+    })
+}
+
 /// Whether a run restarted a static pod of this host; an API server also goes with its member of etcd.
 pub(super) fn is_restarted(inventory: &Inventory, run: &RotationRun, kind: ComponentKind) -> bool {
     let is_it = run.components.contains(&kind) || kind == KubeApiserver && goes(run);
@@ -222,7 +221,7 @@ fn stage(
 
 #[cfg(test)]
 mod tests {
-    use super::super::given::{at, both_rotating, control_plane, run, taken_back};
+    use super::super::given::{at, both_rotating, control_plane, host, run, taken_back};
     use super::super::{HowFar, TakenBackRun, back};
     use super::*;
     use crate::model::RunningProcess;
@@ -251,11 +250,8 @@ mod tests {
             started: at(started_at),
         });
         let host = HostRuns {
-            name: "cp1",
-            inventory: &inventory,
-            runs,
             taken_back: earlier,
-            opens_archives: false,
+            ..host(&inventory, runs)
         };
         let plan = back(&[host], Some(&both_rotating()), HowFar::Everything, at(100)).unwrap();
         let stage = plan.stages.iter().find(|it| it.name == "back-api-servers");

@@ -1,6 +1,6 @@
 //! Which runs are taken back, in which order, and what becomes of the API.
 
-use super::given::{at, generation, inventory, picture, run};
+use super::given::{at, generation, host, inventory, picture, run};
 use super::*;
 use crate::formats::flags::Flags;
 use crate::formats::static_pod::PathMap;
@@ -38,13 +38,7 @@ fn taken_back(how_far: HowFar, picture: Option<&Picture>) -> Result<ClusterPlan,
     let hosts: Vec<HostRuns<'_>> = inventories
         .iter()
         .zip(&runs)
-        .map(|(inventory, runs)| HostRuns {
-            name: &inventory.host,
-            inventory,
-            runs,
-            taken_back: &[],
-            opens_archives: false,
-        })
+        .map(|(inventory, runs)| host(inventory, runs))
         .collect();
     back(&hosts, picture, how_far, at(100))
 }
@@ -99,13 +93,7 @@ fn what_has_no_backup_or_never_was_is_not_taken_back() {
     let mut runs = vec![run("x", 1, Phase::TrustBoth, "trust")];
     runs[0].archive = None;
     let of = |runs: &[RotationRun]| {
-        let host = HostRuns {
-            name: "cp1",
-            inventory: &inventory,
-            runs,
-            taken_back: &[],
-            opens_archives: false,
-        };
+        let host = host(&inventory, runs);
         back(&[host], None, HowFar::Round, at(9))
             .unwrap_err()
             .code()
@@ -141,13 +129,7 @@ fn a_rotation_that_is_over_is_not_taken_back_behind_its_last_phase() {
         run("trust", 1, Phase::TrustBoth, "trust"),
         run("retired", 2, Phase::RetireOld, "retire"),
     ];
-    let host = HostRuns {
-        name: "cp1",
-        inventory: &inventory,
-        runs: &runs,
-        taken_back: &[],
-        opens_archives: false,
-    };
+    let host = host(&inventory, &runs);
     let of = |how_far| back(&[host], Some(&over), how_far, at(9));
     assert_eq!(of(HowFar::Everything), Err(BackError::Over));
     assert_eq!(undone(&of(HowFar::Phase).unwrap()).len(), 1);
@@ -178,13 +160,7 @@ fn what_was_only_restarted_loses_its_annotation_unless_an_older_run_brings_that_
             run("leaf", 6, Phase::IssueFromNew, "clients"),
             settled.clone(),
         ];
-        let host = HostRuns {
-            name: "cp1",
-            inventory: &inventory,
-            runs: &runs,
-            taken_back: &[],
-            opens_archives: false,
-        };
+        let host = host(&inventory, &runs);
         back(&[host], None, HowFar::Everything, at(100)).unwrap()
     };
     let plan = stages(vec![ComponentKind::Kubelet]);
@@ -239,13 +215,7 @@ fn a_swap_is_taken_back_with_everything_down() {
     let hosts: Vec<HostRuns<'_>> = inventories
         .iter()
         .zip(&runs)
-        .map(|(inventory, runs)| HostRuns {
-            name: &inventory.host,
-            inventory,
-            runs,
-            taken_back: &[],
-            opens_archives: false,
-        })
+        .map(|(inventory, runs)| host(inventory, runs))
         .collect();
     let picture = picture(Holds::New, Some(generation("new")));
     let plan = back(&hosts, Some(&picture), HowFar::Phase, at(9)).unwrap();
@@ -305,13 +275,7 @@ fn a_manifest_that_a_restart_changes_is_not_expected_to_stay() {
     let mut restarted = run("leaf", 6, Phase::IssueFromNew, "clients");
     restarted.components = vec![ComponentKind::KubeControllerManager];
     let runs = [split, restarted];
-    let host = HostRuns {
-        name: "cp1",
-        inventory: &inventory,
-        runs: &runs,
-        taken_back: &[],
-        opens_archives: false,
-    };
+    let host = host(&inventory, &runs);
     let plan = back(&[host], None, HowFar::Everything, at(100)).unwrap();
     let steps = plan.stages.iter().flat_map(|stage| &stage.steps);
     let expected = steps.flat_map(|step| match step {
@@ -326,22 +290,11 @@ fn what_was_destroyed_or_sealed_does_not_come_back() {
     let inventories = [inventory("cp1"), inventory("w1")];
     let [mut first, mut second] = runs();
     let with = |opens_archives, first: &[RotationRun], second: &[RotationRun]| {
-        let hosts = [
-            HostRuns {
-                name: "cp1",
-                inventory: &inventories[0],
-                runs: first,
-                taken_back: &[],
-                opens_archives,
-            },
-            HostRuns {
-                name: "w1",
-                inventory: &inventories[1],
-                runs: second,
-                taken_back: &[],
-                opens_archives,
-            },
-        ];
+        let hosts = [host(&inventories[0], first), host(&inventories[1], second)];
+        let hosts = hosts.map(|it| HostRuns {
+            opens_archives,
+            ..it
+        });
         back(&hosts, None, HowFar::Phase, at(100))
     };
     let hosts = |first: &[RotationRun], second: &[RotationRun]| with(false, first, second);

@@ -2,10 +2,12 @@
 //! certificate, or hold its key's token, and nobody else's. They start again while both are trusted. Who
 //! that is shows in the API when it is done, so a plan says what they must have read, and names nobody.
 
+use super::restarts::signs_new;
 use super::{HostRuns, Taken, api};
 use crate::model::ComponentKind;
 use crate::plan::{Gate, Pace, Stage};
-use crate::rotation::api_change::ApiChange;
+use crate::rotation::api_change::{ApiChange, StaleTokens};
+use crate::rotation::observe::started;
 use crate::rotation::phase::Phase;
 use crate::rotation::picture::Picture;
 use crate::rotation::proof::Proof;
@@ -30,7 +32,7 @@ impl Workloads<'_> {
     /// After the hosts went back behind a phase, with API servers that go on meanwhile.
     pub(super) fn behind(&self, phase: Phase) -> Vec<Stage> {
         match phase {
-            Phase::IssueFromNew => self.old_tokens(phase, None),
+            Phase::IssueFromNew => self.old_tokens(phase, self.signed_until_now()),
             Phase::RetireOld => self.old_trust(phase),
             _ => Vec::new(),
         }
@@ -53,7 +55,9 @@ impl Workloads<'_> {
             .filter(|it| it.mark.rotation == run.mark.rotation && it.mark.phase == later)
             .map(|it| it.at);
         match earlier.max() {
-            Some(since) if later == Phase::IssueFromNew => self.old_tokens(later, Some(since)),
+            Some(since) if later == Phase::IssueFromNew => {
+                self.old_tokens(later, self.signed_until(since))
+            }
             Some(_) => self.old_trust(later),
             None => Vec::new(),
         }
@@ -67,19 +71,42 @@ impl Workloads<'_> {
         let is_read = !holds.is_empty() || key_sha256.is_some();
         stages.extend(self.added("swap", key_sha256.as_ref()));
         if is_read {
-            stages.extend(self.restarted("swap", holds, key_sha256.clone(), None));
+            let projected = match key_sha256 {
+                Some(_) => StaleTokens::BeforeNow,
+                None => StaleTokens::None,
+            };
+            stages.extend(self.restarted("swap", holds, key_sha256.clone(), projected));
         }
         stages.extend(self.dropped("swap", key_sha256));
         stages
     }
 
-    fn old_tokens(&self, phase: Phase, since: Option<Timestamp>) -> Vec<Stage> {
+    /// API servers signed with the new key until they were started again, if they had read it at all.
+    fn signed_until_now(&self) -> StaleTokens {
+        match self.hosts.iter().any(|host| signs_new(self.picture, host)) {
+            true => StaleTokens::BeforeNow,
+            false => StaleTokens::None,
+        }
+    }
+
+    /// The same where the files were back at this moment: until the last API server started after it.
+    fn signed_until(&self, since: Timestamp) -> StaleTokens {
+        let hosts = self.hosts.iter().map(|host| host.inventory);
+        let mut servers = hosts.filter(|it| it.component(ComponentKind::KubeApiserver).is_some());
+        let last = servers.try_fold(since, |last, server| {
+            let started = started(server, ComponentKind::KubeApiserver)?;
+            (started >= since).then_some(last.max(started))
+        });
+        last.map_or(StaleTokens::BeforeNow, StaleTokens::Before)
+    }
+
+    fn old_tokens(&self, phase: Phase, projected: StaleTokens) -> Vec<Stage> {
         let Some(key) = self.old(Root::ServiceAccountKey) else {
             return Vec::new();
         };
         let phase = phase.as_str();
         let mut stages: Vec<Stage> = self.added(phase, Some(&key)).into_iter().collect();
-        stages.extend(self.restarted(phase, Vec::new(), Some(key.clone()), since));
+        stages.extend(self.restarted(phase, Vec::new(), Some(key.clone()), projected));
         stages.extend(self.dropped(phase, Some(key)));
         stages
     }
@@ -89,7 +116,7 @@ impl Workloads<'_> {
             return Vec::new();
         };
         let mut stages: Vec<Stage> = self.published(phase.as_str(), true).into_iter().collect();
-        stages.extend(self.restarted(phase.as_str(), vec![old], None, None));
+        stages.extend(self.restarted(phase.as_str(), vec![old], None, StaleTokens::None));
         stages
     }
 
@@ -117,13 +144,13 @@ impl Workloads<'_> {
         name: &str,
         holds: Vec<String>,
         key_sha256: Option<String>,
-        tokens_since: Option<Timestamp>,
+        projected: StaleTokens,
     ) -> Option<Stage> {
         let asker = self.asker()?;
         let change = ApiChange::RestartStaleWorkloads {
             holds,
             key_sha256,
-            tokens_since,
+            projected,
             mark: generation(self.now),
         };
         let reason = "workloads that started with what is taken back start again";
@@ -191,21 +218,29 @@ impl Workloads<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::given::{at, both_rotating, control_plane, run, taken_back};
+    use super::super::given::{at, both_rotating, control_plane, host, run, taken_back};
     use super::super::{HowFar, back};
     use super::*;
+    use crate::connections::Place;
+    use crate::model::RunningProcess;
     use crate::rotation::back::{RotationRun, TakenBackRun};
+    use crate::rotation::picture::{Holds, Keeper, PlaceState, Purpose, Reader};
 
     fn stages(runs: &[RotationRun], earlier: &[TakenBackRun]) -> Vec<Stage> {
-        let inventory = control_plane();
+        stages_of(&both_rotating(), runs, earlier)
+    }
+
+    fn stages_of(picture: &Picture, runs: &[RotationRun], earlier: &[TakenBackRun]) -> Vec<Stage> {
+        let mut inventory = control_plane();
+        inventory.components[0].processes.push(RunningProcess {
+            pid: 1,
+            started: at(21),
+        });
         let host = HostRuns {
-            name: "cp1",
-            inventory: &inventory,
-            runs,
             taken_back: earlier,
-            opens_archives: false,
+            ..host(&inventory, runs)
         };
-        let plan = back(&[host], Some(&both_rotating()), HowFar::Phase, at(100));
+        let plan = back(&[host], Some(picture), HowFar::Phase, at(100));
         plan.unwrap().stages
     }
 
@@ -213,8 +248,8 @@ mod tests {
         stages.iter().map(|stage| stage.name.as_str()).collect()
     }
 
-    /// What the stage restarts: who does not hold these, and since when tokens are the key's.
-    fn wanted(stages: &[Stage]) -> (Vec<String>, Option<String>, Option<Timestamp>) {
+    /// What the stage restarts: who does not hold these, or another key's token.
+    fn wanted(stages: &[Stage]) -> (Vec<String>, Option<String>, StaleTokens) {
         use crate::plan::Step::ChangeApi;
         let steps = stages.iter().flat_map(|stage| &stage.steps);
         let changes = steps.flat_map(|step| match step {
@@ -225,9 +260,9 @@ mod tests {
             ApiChange::RestartStaleWorkloads {
                 holds,
                 key_sha256,
-                tokens_since,
+                projected,
                 ..
-            } => Some((holds.clone(), key_sha256.clone(), *tokens_since)),
+            } => Some((holds.clone(), key_sha256.clone(), *projected)),
             _ => None,
         });
         wanted.next().unwrap()
@@ -248,12 +283,42 @@ mod tests {
             ]
         );
         let key = Some("old-key-sha256".to_owned());
-        assert_eq!(wanted(&stages), (Vec::new(), key, None));
+        assert_eq!(wanted(&stages), (Vec::new(), key, StaleTokens::None));
         let rollout = Gate::Proved {
             host: "cp1".to_owned(),
             proof: Proof::WorkloadsRolledOut,
         };
         assert_eq!(stages[3].gate, rollout);
+    }
+
+    #[test]
+    fn projected_tokens_are_of_the_new_key_only_if_an_api_server_had_read_it() {
+        let issued = [run("leaf", 6, Phase::IssueFromNew, "signing")];
+        let projected = |holds, loaded| {
+            let mut picture = both_rotating();
+            picture.roots[1].places.push(PlaceState {
+                place: Place::File {
+                    host: "cp1".to_owned(),
+                    path: "/etc/kubernetes/pki/sa.key".into(),
+                },
+                purpose: Purpose::Sign,
+                kept_by: Keeper::Rotation,
+                holds,
+                readers: vec![Reader {
+                    host: "cp1".to_owned(),
+                    component: ComponentKind::KubeApiserver,
+                    flag: "service-account-signing-key-file".to_owned(),
+                    loaded,
+                }],
+                renewable_as: None,
+            });
+            wanted(&stages_of(&picture, &issued, &[])).2
+        };
+        assert_eq!(projected(Holds::New, Some(true)), StaleTokens::BeforeNow);
+        assert_eq!(projected(Holds::New, Some(false)), StaleTokens::None);
+        // an earlier way back had brought the file back, and nothing more
+        assert_eq!(projected(Holds::Old, Some(false)), StaleTokens::BeforeNow);
+        assert_eq!(projected(Holds::Old, Some(true)), StaleTokens::None);
     }
 
     #[test]
@@ -264,10 +329,14 @@ mod tests {
             taken_back(Phase::IssueFromNew, 20),
             taken_back(Phase::IssueFromNew, 22),
         ];
-        let late = stages(&trusted, &earlier);
+        let late = stages(&trusted, &earlier[..1]);
         assert_eq!(names(&late)[1], "back-issue-from-new-workloads");
         // who has started since the old key signs again is left alone
-        assert_eq!(wanted(&late).2, Some(at(22)));
+        assert_eq!(wanted(&late).2, StaleTokens::Before(at(21)));
+        // which it does not yet where the API server goes on since before
+        let late = stages(&trusted, &earlier);
+        assert_eq!(names(&late)[0], "back-api-servers");
+        assert_eq!(wanted(&late).2, StaleTokens::BeforeNow);
         let mut of_another = earlier.clone();
         of_another
             .iter_mut()
@@ -281,7 +350,10 @@ mod tests {
         let expected = ["back-retire-old-published", "back-retire-old-workloads"];
         let now = stages(&retired, &[]);
         assert_eq!(names(&now)[1..], expected);
-        assert_eq!(wanted(&now), (vec!["old-sha256".to_owned()], None, None));
+        assert_eq!(
+            wanted(&now),
+            (vec!["old-sha256".to_owned()], None, StaleTokens::None)
+        );
         let issued = [run("leaf", 6, Phase::IssueFromNew, "signing")];
         let late = stages(&issued, &[taken_back(Phase::RetireOld, 20)]);
         assert_eq!(names(&late)[..2], expected);
