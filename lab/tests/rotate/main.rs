@@ -2,7 +2,7 @@
 //! stop asking: no request may fail, and in the end nobody knows the old roots any more.
 //!
 //! `KUBEPKI_LAB_USE=NAME` takes a lab that is up (`cargo xtask lab --name NAME up 3 2`),
-//! `KUBEPKI_ROTATE=ROOT,…` rotates these roots one after the other. `KUBEPKI_ROTATE_CONTROL=yes` first
+//! `KUBEPKI_ROTATE=ROOT,…` rotates these roots one after the other, `all` at once. `KUBEPKI_ROTATE_CONTROL=yes` first
 //! makes a control run: as many plain restarts of API servers and etcd members, by their manifests, as
 //! a rotation of everything makes; the rotation may not cost clients more. `KUBEPKI_ROTATE_JOINS=yes`
 //! goes phase by phase, with nodes that join and `kubeadm certs renew` in between, and
@@ -32,8 +32,8 @@ use crate::field::Field;
 use crate::roots::Before;
 use crate::toll::Toll;
 
-/// What is rotated when nobody says otherwise.
-const ROTATED: &str = "all";
+/// What is rotated when nobody says otherwise: that on which most depends. All four take twice the time.
+const ROTATED: &str = "kubernetes-ca";
 
 #[test]
 #[ignore = "needs root and the lab: cargo xtask test --tier lab"]
