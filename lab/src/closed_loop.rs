@@ -53,14 +53,6 @@ impl Record {
             .filter(|(_, why)| !why.starts_with("broken"))
     }
 
-    /// Requests of somebody who was not believed, or did not believe: what a wrong order of a rotation costs.
-    pub fn mistrusted(&self) -> usize {
-        const WORDS: [&str; 4] = ["HTTP 401", "HTTP 403", "certificate", "fatal alert"];
-        self.refused()
-            .filter(|(_, why)| WORDS.iter().any(|words| why.contains(words)))
-            .count()
-    }
-
     /// Requests that were under way when etcd got another leader: an API server passes etcd's words on,
     /// and no order of restarts spares a cluster that moment.
     pub fn lost_to_elections(&self) -> usize {

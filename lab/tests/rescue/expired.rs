@@ -31,7 +31,8 @@ pub const CASES: &[Case] = &[
         "kubelet-clients-expired-without-bootstrap-token",
         kubelet_clients,
         |field| no_kubelet(&field.hosts),
-    ),
+    )
+    .by_default(),
     broken(
         "one-renewed-by-hand-two-expired",
         one_renewed_by_hand,

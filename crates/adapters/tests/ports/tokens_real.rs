@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 use kubepki_core::model::ObjectReference;
-use kubepki_core::rotation::{
-    ApiChange, FreshTrust, Restart, StaleTokens, StaleWorkload, workload,
-};
+use kubepki_core::rotation::{ApiChange, FreshTrust, Restart, StaleTokens, StaleWorkload};
 use kubepki_engine::ports::{ClusterErrorKind, ClusterRead};
 use kubepki_engine::rotation::{rollout, workloads};
 use kubepki_sealed::danger;
@@ -226,7 +224,13 @@ fn workloads_of_a_real_api_that_read_their_trust_too_early_are_restarted() {
     assert!(matches!(restart("bare"), Restart::ByOwner { why } if why.contains("no controller")));
 
     // what may be restarted is restarted, and is fresh
-    let changes = workload::restarts(&found, "2026-11-22");
+    let rolling = found.iter().filter(|it| it.restart == Restart::Rolling);
+    let changes: Vec<ApiChange> = rolling
+        .map(|workload| ApiChange::RestartWorkload {
+            object: workload.object.clone(),
+            mark: "2026-11-22".to_owned(),
+        })
+        .collect();
     assert_eq!(changes.len(), 2);
     let before = pods(&plane);
     for one in &changes {

@@ -2,7 +2,6 @@
 //! silence proves nothing of them, since kept connections go on; what proves is when a container
 //! started.
 
-use super::api_change::ApiChange;
 use crate::model::ObjectReference;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -57,19 +56,4 @@ pub enum Restart {
     },
     /// Its owner does not want it.
     OptedOut,
-}
-
-/// The changes that restart those that we may restart.
-pub fn restarts<'a>(
-    stale: impl IntoIterator<Item = &'a StaleWorkload>,
-    mark: &str,
-) -> Vec<ApiChange> {
-    stale
-        .into_iter()
-        .filter(|workload| workload.restart == Restart::Rolling)
-        .map(|workload| ApiChange::RestartWorkload {
-            object: workload.object.clone(),
-            mark: mark.to_owned(),
-        })
-        .collect()
 }

@@ -25,6 +25,7 @@ impl<O: Outside> LocalSession<O> {
         let protection = protection(request)?;
         let inventory = self.discover(&request.pki_folder)?;
         self.bounds.check(self.outside.ports().host, plan)?;
+        let unlock = self.unlock(request.sealed_identity.as_deref())?;
         let brought = Brought {
             certificates: certificates(&request.brought)?,
             keys: self.opened(plan, &request.sealed_keys)?,
@@ -32,7 +33,7 @@ impl<O: Outside> LocalSession<O> {
             prepared: self.prepared.remove(&plan.id),
         };
         let execution = Execution {
-            unlock: self.unlock(request.sealed_identity.as_deref())?,
+            unlock,
             ..self.execution(protection, progress)
         };
         let outcome = execute::execute_brought(&execution, &inventory, plan, brought)

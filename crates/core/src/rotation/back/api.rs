@@ -160,18 +160,23 @@ fn joined(old: &str, new: &Generation) -> String {
     format!("{old}{}", new.pem)
 }
 
-/// Changes that the first host with an API server makes.
+/// Who asks the API: the first host with an API server.
+pub(super) fn asker(hosts: &[HostRuns<'_>]) -> Option<String> {
+    let mut servers = hosts.iter().filter(|host| {
+        let server = host.inventory.component(ComponentKind::KubeApiserver);
+        server.is_some()
+    });
+    Some(servers.next()?.name.to_owned())
+}
+
+/// Changes that the asker makes.
 pub(super) fn stage(
     name: &str,
     reason: &str,
     hosts: &[HostRuns<'_>],
     changes: Vec<ApiChange>,
 ) -> Option<Stage> {
-    let host = hosts.iter().find(|host| {
-        host.inventory
-            .component(ComponentKind::KubeApiserver)
-            .is_some()
-    })?;
+    let host = asker(hosts)?;
     if changes.is_empty() {
         return None;
     }
@@ -179,10 +184,7 @@ pub(super) fn stage(
     Some(Stage {
         name: name.to_owned(),
         reason: reason.to_owned(),
-        steps: vec![Step::ChangeApi {
-            host: host.name.to_owned(),
-            changes,
-        }],
+        steps: vec![Step::ChangeApi { host, changes }],
         pace: Pace::OneByOne,
         gate: Gate::None,
         estimate_seconds: count.saturating_mul(SECONDS),

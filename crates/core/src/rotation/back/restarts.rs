@@ -3,6 +3,7 @@
 //! clients are back it starts again, while everybody trusts both. And what a rotation only restarted keeps
 //! the mark of that in its manifest, which goes by one restart more.
 
+use super::runs::came_back;
 use super::{Drafting, HostRuns, STATIC_PODS, Taken, actions, gate, manifest_of};
 use crate::model::ComponentKind::{self, Etcd, KubeApiserver};
 use crate::model::Inventory;
@@ -39,16 +40,10 @@ impl Restarts<'_> {
 
     /// Before a phase is taken back: API servers that go on since before the clients were back.
     pub(super) fn overdue(&mut self, drafting: &Drafting, phase: Phase) -> Option<Stage> {
-        let mut taken = self.taken.iter().map(|(_, run)| &run.mark);
-        let of_this = taken.clone().find(|mark| mark.phase == phase)?;
-        if phase != Phase::TrustBoth || taken.any(|mark| mark.phase == Phase::IssueFromNew) {
+        if phase != Phase::TrustBoth {
             return None;
         }
-        let earlier = self.hosts.iter().flat_map(|host| host.taken_back);
-        let earlier = earlier.filter(|it| {
-            it.mark.rotation == of_this.rotation && it.mark.phase == Phase::IssueFromNew
-        });
-        let since = earlier.map(|it| it.at).max()?;
+        let since = came_back(self.hosts, self.taken, phase, Phase::IssueFromNew)?;
         self.api_servers(drafting, Some(since))
     }
 

@@ -4,6 +4,7 @@
 use super::{ArchivedKeys, HowFar};
 use crate::model::{ComponentKind, Inventory};
 use crate::plan::RotationMark;
+use crate::rotation::phase::Phase;
 use crate::rotation::plan::is_swap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,25 @@ pub(super) fn taken<'a>(hosts: &[HostRuns<'a>], how_far: HowFar) -> Vec<Taken<'a
             is_same && is_wanted(run)
         })
         .collect()
+}
+
+/// When an earlier way back was behind `later`, the phase after the one that is taken back now; `None` when
+/// there was none, or when `later` is taken back by this one, too.
+pub(super) fn came_back(
+    hosts: &[HostRuns<'_>],
+    taken: &[Taken<'_>],
+    phase: Phase,
+    later: Phase,
+) -> Option<Timestamp> {
+    let of = |phase: Phase| taken.iter().find(|(_, run)| run.mark.phase == phase);
+    let (Some((_, run)), None) = (of(phase), of(later)) else {
+        return None;
+    };
+    let earlier = hosts.iter().flat_map(|host| host.taken_back);
+    let earlier = earlier
+        .filter(|it| it.mark.rotation == run.mark.rotation && it.mark.phase == later)
+        .map(|it| it.at);
+    earlier.max()
 }
 
 /// Runs of the same round that follow each other.

@@ -3,6 +3,7 @@
 //! that is shows in the API when it is done, so a plan says what they must have read, and names nobody.
 
 use super::restarts::signs_new;
+use super::runs::came_back;
 use super::{HostRuns, Taken, api};
 use crate::model::ComponentKind;
 use crate::plan::{Gate, Pace, Stage};
@@ -41,26 +42,16 @@ impl Workloads<'_> {
     /// Before a phase is taken back: what an earlier way back, which ended before it came to that, left of
     /// the phase behind it. Who has started since is not asked to start again.
     pub(super) fn overdue(&self, phase: Phase, taken: &[Taken<'_>]) -> Vec<Stage> {
-        let later = match phase {
-            Phase::TrustBoth => Phase::IssueFromNew,
-            Phase::IssueFromNew => Phase::RetireOld,
-            _ => return Vec::new(),
-        };
-        let of = |phase: Phase| taken.iter().find(|(_, run)| run.mark.phase == phase);
-        let (Some((_, run)), None) = (of(phase), of(later)) else {
-            return Vec::new();
-        };
-        let runs = self.hosts.iter().flat_map(|host| host.taken_back);
-        let earlier = runs
-            .filter(|it| it.mark.rotation == run.mark.rotation && it.mark.phase == later)
-            .map(|it| it.at);
-        match earlier.max() {
-            Some(since) if later == Phase::IssueFromNew => {
-                self.old_tokens(later, self.signed_until(since))
+        let back_since = |later| came_back(self.hosts, taken, phase, later);
+        match phase {
+            Phase::TrustBoth => back_since(Phase::IssueFromNew)
+                .map(|since| self.old_tokens(Phase::IssueFromNew, self.signed_until(since))),
+            Phase::IssueFromNew => {
+                back_since(Phase::RetireOld).map(|_| self.old_trust(Phase::RetireOld))
             }
-            Some(_) => self.old_trust(later),
-            None => Vec::new(),
+            _ => None,
         }
+        .unwrap_or_default()
     }
 
     /// After everything was swapped back at once: nobody trusts the new generation any more.
@@ -146,7 +137,7 @@ impl Workloads<'_> {
         key_sha256: Option<String>,
         projected: StaleTokens,
     ) -> Option<Stage> {
-        let asker = self.asker()?;
+        let asker = api::asker(self.hosts)?;
         let change = ApiChange::RestartStaleWorkloads {
             holds,
             key_sha256,
@@ -199,20 +190,11 @@ impl Workloads<'_> {
             steps: Vec::new(),
             pace: Pace::Together,
             gate: Gate::Proved {
-                host: self.asker()?,
+                host: api::asker(self.hosts)?,
                 proof: Proof::Published { holds, lacks },
             },
             estimate_seconds: PUBLISHED_SECONDS,
         })
-    }
-
-    /// The first host with an API server.
-    fn asker(&self) -> Option<String> {
-        let mut servers = self.hosts.iter().filter(|host| {
-            let server = host.inventory.component(ComponentKind::KubeApiserver);
-            server.is_some()
-        });
-        Some(servers.next()?.name.to_owned())
     }
 }
 
